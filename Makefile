@@ -1,0 +1,34 @@
+# Crisol's entry points. ARGS goes through: make demo ARGS=--hold, make test ARGS="--test claims zombie".
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint advisories
+
+# What cargo needs to build librdkafka, OpenSSL and jemalloc from their sources.
+BUILD := cargo cc c++ make perl pkg-config
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1,\2/p' $(MAKEFILE_LIST) | while IFS=, read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
+
+demo: ## watch it judge real CVEs on an embedded broker; ends by itself
+	@.ci/need $(BUILD)
+	@cargo build
+	@cargo run --quiet -- demo $(ARGS)
+
+test: ## everything, on a real Apache Kafka (or on what CRISOL_TEST_KAFKA names)
+	@.ci/need $(BUILD) kcat
+	@tests/kafka/kafka install
+	@cargo test $(ARGS)
+
+bench: ## throughput and latency beside a bare pass-through, on the same broker
+	@.ci/need $(BUILD)
+	@tests/kafka/kafka install
+	@CRISOL_KAFKA_JVM="-Xms1g -Xmx1g -XX:TieredStopAtLevel=4" cargo bench $(ARGS)
+
+lint: ## format, clippy, and licences and sources of dependencies where cargo-deny is installed
+	@.ci/need $(BUILD)
+	@cargo fmt --check
+	@cargo clippy --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check bans licenses sources; \
+	else echo "cargo-deny is not installed (cargo install --locked cargo-deny): licences and sources not checked"; fi
+
+advisories: ## known holes in dependencies; needs cargo-deny and the network
+	@cargo deny check advisories

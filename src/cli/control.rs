@@ -1,0 +1,180 @@
+//! `crisol control`: the settings that every replica obeys.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::{Value, json};
+
+use crate::cli::{Exit, Failure, logging, output};
+use crate::event::control::{Control, ControlKey, ControlValue};
+use crate::event::topic::Topic;
+use crate::log::client::LogContext;
+use crate::log::table::Table;
+use crate::log::topics::TopicPlan;
+use crate::policy::Policy;
+use crate::role::Settings;
+use crate::table::ControlTable;
+
+/// How long the brokers may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Commands about control.
+#[derive(Debug, Subcommand)]
+pub(super) enum ControlCommand {
+    /// Print the settings in force, or one of them.
+    Get {
+        /// kill_switch, auto_approve, policy_version or evidence.<judge>.<level>.<writer>.
+        key: Option<String>,
+    },
+    /// Write a setting; every replica obeys it within a second.
+    Set {
+        /// kill_switch, auto_approve, policy_version or evidence.<judge>.<level>.<writer>.
+        key: String,
+        /// JSON: true, 1, or {"agreed": 73, "n": 73}.
+        value: String,
+    },
+    /// Take a setting back, so that its default holds.
+    Unset {
+        /// The setting.
+        key: String,
+    },
+}
+
+pub(super) fn control(command: &ControlCommand, settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
+    logging::start(&settings.log)?;
+    match command {
+        ControlCommand::Get { key } => {
+            let key = key.as_deref().map(parse_key).transpose()?;
+            let control = read(settings)?;
+            print(&control, key.as_ref(), as_json)
+        }
+        ControlCommand::Set { key, value } => {
+            let key = parse_key(key)?;
+            let value = parse_value(&key, value)?;
+            let bytes = serde_json::to_vec(&value).map_err(|e| Failure::new(Exit::Internal, e))?;
+            write(settings, &key, Some(&bytes))?;
+            println!("{} = {}", key.name(), String::from_utf8_lossy(&bytes));
+            Ok(Exit::Done)
+        }
+        ControlCommand::Unset { key } => {
+            let key = parse_key(key)?;
+            write(settings, &key, None)?;
+            println!("{} unset", key.name());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn parse_key(name: &str) -> Result<ControlKey, Failure> {
+    ControlKey::parse(name).map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let value: ControlValue = serde_json::from_str(text)
+        .map_err(|_| usage(format!("{}: {text:?} is not a value; try true, 1 or {{\"agreed\": 73, \"n\": 73}}", key.name())))?;
+    key.check(&value).map_err(|error| usage(error.to_string()))?;
+    if let (ControlKey::PolicyVersion, ControlValue::Version(version)) = (key, &value)
+        && Policy::of_version(*version).is_none()
+    {
+        return Err(usage(format!("policy_version: this build knows no policy {version}")));
+    }
+    Ok(value)
+}
+
+fn plan(settings: &Settings) -> Result<TopicPlan, Failure> {
+    TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))
+}
+
+fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
+    let names = plan(settings)?.names(&settings.kafka.topic_prefix);
+    let table = std::sync::Arc::new(ControlTable::default());
+    let sink = std::sync::Arc::clone(&table);
+    let unavailable = |error: crate::log::table::TableError| Failure::new(Exit::Unavailable, format!("{error}; are the brokers up, and was `crisol topics apply` run?"));
+    let tail = Table::start(
+        &settings.kafka,
+        names.of(Topic::Control).to_owned(),
+        names.partitions(Topic::Control),
+        Box::new(move |at, key, value| sink.apply(at, key, value)),
+    )
+    .map_err(unavailable)?;
+    tail.wait_ready(TIMEOUT).map_err(unavailable)?;
+    Ok(table.snapshot())
+}
+
+fn write(settings: &Settings, key: &ControlKey, value: Option<&[u8]>) -> Result<(), Failure> {
+    let names = plan(settings)?.names(&settings.kafka.topic_prefix);
+    let unavailable = |error: rdkafka::error::KafkaError| {
+        Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", key.name()))
+    };
+    let delivered = std::sync::Arc::new(parking_lot::Mutex::new(None));
+    let producer: BaseProducer<Delivery> = settings
+        .kafka
+        .producer()
+        .create_with_context(Delivery(std::sync::Arc::clone(&delivered)))
+        .map_err(unavailable)?;
+    let name = key.name();
+    let mut record = BaseRecord::<str, [u8]>::to(names.of(Topic::Control)).key(&name);
+    if let Some(value) = value {
+        record = record.payload(value);
+    }
+    producer.send(record).map_err(|(error, _)| unavailable(error))?;
+    producer.flush(TIMEOUT).map_err(unavailable)?;
+    match delivered.lock().take() {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(unavailable(error)),
+        None => Err(Failure::new(Exit::Unavailable, format!("cannot write {name}: no answer from the brokers"))),
+    }
+}
+
+/// Remembers whether the one record was delivered.
+struct Delivery(std::sync::Arc<parking_lot::Mutex<Option<Result<(), rdkafka::error::KafkaError>>>>);
+
+impl rdkafka::client::ClientContext for Delivery {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        LogContext.log(level, facility, message);
+    }
+}
+
+impl rdkafka::producer::ProducerContext for Delivery {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &rdkafka::message::DeliveryResult<'_>, _opaque: ()) {
+        *self.0.lock() = Some(result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone()));
+    }
+}
+
+fn print(control: &Control, only: Option<&ControlKey>, as_json: bool) -> Result<Exit, Failure> {
+    let rows: Vec<(String, Value)> = rows(control)
+        .into_iter()
+        .filter(|(name, _)| only.is_none_or(|key| key.name() == *name))
+        .collect();
+    if as_json {
+        let map: serde_json::Map<String, Value> = rows.into_iter().collect();
+        output::json(&json!({"version": control.version, "settings": map}))?;
+    } else {
+        output::table(&["setting", "value"], rows.into_iter().map(|(name, value)| vec![name, value.to_string()]));
+        println!("control version {}", control.version);
+    }
+    Ok(Exit::Done)
+}
+
+fn rows(control: &Control) -> Vec<(String, Value)> {
+    let mut rows = vec![
+        ("kill_switch".to_owned(), json!(control.kill_switch)),
+        ("auto_approve".to_owned(), json!(control.auto_approve)),
+        ("policy_version".to_owned(), json!(control.policy_version)),
+    ];
+    for ((judge, level), writers) in &control.evidence {
+        for (writer, count) in writers {
+            let key = ControlKey::Evidence {
+                judge: judge.clone(),
+                level: level.clone(),
+                writer: writer.clone(),
+            };
+            rows.push((key.name(), json!(count)));
+        }
+    }
+    rows
+}

@@ -1,0 +1,152 @@
+//! The command line: one file a command.
+
+mod check;
+mod config;
+mod control;
+mod demo;
+mod exit;
+mod facts;
+mod logging;
+mod output;
+mod run;
+mod topics;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::role::Settings;
+
+pub use exit::Exit;
+
+/// The gate between machine-written security patches and production.
+#[derive(Debug, Parser)]
+#[command(name = "crisol", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crisol demo                                    see the whole main job, no server needed
+  crisol topics apply --brokers k1:9092          create the topics
+  crisol run --brokers k1:9092                   read patches, publish decisions
+  crisol check fix.diff --cve CVE-2021-23337 --apv apv.jsonl
+  crisol control set kill_switch true            stop every approval, everywhere, now
+
+Exit codes: 0 done, 1 found something (check, topics check), 64 usage, 69 unavailable,
+70 internal, 73 instance id taken, 78 configuration.";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Settings file (TOML); environment and flags win over it.
+    #[arg(long, global = true, env = "CRISOL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Kafka's bootstrap servers.
+    #[arg(long, global = true, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
+    /// Any setting, such as `--set engine.workers=4`; may be repeated.
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: read patches, publish decisions and queue items.
+    Run(run::RunArgs),
+    /// Show the main job on an embedded broker with sample patches.
+    Demo(demo::DemoArgs),
+    /// Judge one diff against one CVE, on the terminal; for CI.
+    Check(check::CheckArgs),
+    /// Judge a stream of patch events (NDJSON), without any server.
+    Validate(validate::ValidateArgs),
+    /// Create, widen and check the topics.
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// Read and write the settings that every replica obeys.
+    #[command(subcommand)]
+    Control(control::ControlCommand),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Runs the command line and returns the process' exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nothing is left to do if even the usage cannot be printed.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match cli.dispatch() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("crisol: {}", failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+/// A command that could not be carried out.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened and what to do next.
+    pub message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl ToString) -> Self {
+        Self {
+            exit,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl Cli {
+    fn dispatch(self) -> Result<Exit, Failure> {
+        let json = self.global.json;
+        let settings = self.global.settings()?;
+        match self.command {
+            Command::Run(args) => run::run(&args, &settings),
+            Command::Demo(args) => demo::demo(&args, &settings, json),
+            Command::Check(args) => check::check(&args, &settings, json),
+            Command::Validate(args) => validate::validate(&args, &settings),
+            Command::Topics(command) => topics::topics(&command, &settings, json),
+            Command::Control(command) => control::control(&command, &settings, json),
+            Command::Config(command) => config::config(&command, &settings, json),
+        }
+    }
+}
+
+impl Global {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let mut flags = Vec::new();
+        for pair in &self.settings {
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("--set {pair}: expected SECTION.KEY=VALUE"))
+            })?;
+            flags.push((key.to_owned(), value.to_owned()));
+        }
+        if let Some(brokers) = &self.brokers {
+            flags.push(("kafka.brokers".to_owned(), brokers.clone()));
+        }
+        Settings::load(self.config.as_deref(), std::env::vars().collect(), flags)
+            .map_err(|error| Failure::new(Exit::Config, error))
+    }
+}

@@ -1,0 +1,10 @@
+//! Configuration: where values come from and how secrets are kept.
+//!
+//! This room is the mechanism. Each room that needs settings declares its own struct beside its
+//! code; `role::settings` composes them.
+
+mod layers;
+mod secret;
+
+pub use layers::{ConfigError, Layers, load};
+pub use secret::Secret;

@@ -1,0 +1,208 @@
+//! The partitions this replica owns, and the books of each.
+
+use std::collections::BTreeMap;
+
+use crate::engine::attempts::Starts;
+use crate::engine::config::EngineConfig;
+use crate::event::record::Record;
+use crate::ledger::PartitionLedger;
+
+/// Tells one assignment of a partition from the next: work of an older one is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(u64);
+
+/// One partition while it is owned.
+#[derive(Debug)]
+pub struct Owned {
+    /// The assignment, or the rewind within it, that work belongs to.
+    pub epoch: Epoch,
+    /// Its books.
+    pub ledger: PartitionLedger,
+    /// Records polled and not yet handed to a worker.
+    pub gathered: Vec<Record>,
+    /// The bytes of those records.
+    pub gathered_bytes: usize,
+    /// Whether fetching is paused.
+    pub paused: bool,
+    /// How often replicas started here without progress; `None` once the marker is settled.
+    pub starts: Option<Starts>,
+    /// Whether a marker stands at the committed offset.
+    pub marked: bool,
+    /// Where careful stepping ends; `None` outside quarantine.
+    pub careful_until: Option<i64>,
+}
+
+/// Every partition this replica owns.
+#[derive(Debug, Default)]
+pub struct Assignment {
+    owned: BTreeMap<i32, Owned>,
+    last_epoch: Epoch,
+}
+
+impl Owned {
+    /// Returns whether the partition is at its bound of records or bytes.
+    pub fn is_full(&self, config: &EngineConfig) -> bool {
+        self.records() >= config.partition_records || self.bytes() >= config.partition_bytes
+    }
+
+    /// Returns whether the partition has room again: half of its bound.
+    pub fn has_room(&self, config: &EngineConfig) -> bool {
+        self.records() * 2 <= config.partition_records && self.bytes() * 2 <= config.partition_bytes
+    }
+
+    fn records(&self) -> usize {
+        self.ledger.records_in_flight() + self.gathered.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.ledger.bytes_in_flight() + self.gathered_bytes
+    }
+
+    /// Adds a polled record. Records fetched before a rewind are dropped: they come again.
+    pub fn gather(&mut self, record: Record) {
+        let next = self
+            .gathered
+            .last()
+            .map_or(self.ledger.admitted_through(), |last| last.offset + 1);
+        if record.offset >= next {
+            self.gathered_bytes += record.size_bytes();
+            self.gathered.push(record);
+        }
+    }
+
+    /// Takes up to the bound of one batch from what was gathered.
+    pub fn take_batch(&mut self, records: usize, bytes: usize) -> Vec<Record> {
+        let mut taken_bytes = 0;
+        let mut count = 0;
+        for record in self.gathered.iter().take(records) {
+            let size = record.size_bytes();
+            if count > 0 && taken_bytes + size > bytes {
+                break;
+            }
+            taken_bytes += size;
+            count += 1;
+        }
+        self.gathered_bytes -= taken_bytes;
+        if count == self.gathered.len() {
+            return std::mem::take(&mut self.gathered);
+        }
+        let rest = self.gathered.split_off(count);
+        std::mem::replace(&mut self.gathered, rest)
+    }
+}
+
+impl Assignment {
+    /// Takes a partition on, from its committed offset.
+    pub fn add(&mut self, partition: i32, committed: i64, starts: Starts, careful_until: Option<i64>) {
+        let epoch = self.next_epoch();
+        let owned = Owned {
+            epoch,
+            ledger: PartitionLedger::starting_at(committed),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            paused: false,
+            starts: Some(starts),
+            marked: starts.suspicious(),
+            careful_until,
+        };
+        self.owned.insert(partition, owned);
+    }
+
+    /// Gives a partition up; what was in flight is dropped, its next owner redoes it.
+    pub fn remove(&mut self, partition: i32) -> Option<Owned> {
+        self.owned.remove(&partition)
+    }
+
+    /// Begins a partition again at its committed offset.
+    pub fn rewind(&mut self, partition: i32, committed: i64) {
+        let epoch = self.next_epoch();
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.epoch = epoch;
+            owned.ledger.rewind(committed);
+            owned.gathered.clear();
+            owned.gathered_bytes = 0;
+        }
+    }
+
+    /// Returns a partition's books, if it is owned.
+    pub fn get_mut(&mut self, partition: i32) -> Option<&mut Owned> {
+        self.owned.get_mut(&partition)
+    }
+
+    /// Returns a partition's books, if it is owned.
+    pub fn get(&self, partition: i32) -> Option<&Owned> {
+        self.owned.get(&partition)
+    }
+
+    /// Returns the partitions in order.
+    pub fn partitions(&self) -> Vec<i32> {
+        self.owned.keys().copied().collect()
+    }
+
+    /// Returns every partition with its books, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &Owned)> {
+        self.owned.iter().map(|(partition, owned)| (*partition, owned))
+    }
+
+    /// Returns every partition with its books, in order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (i32, &mut Owned)> {
+        self.owned.iter_mut().map(|(partition, owned)| (*partition, owned))
+    }
+
+    /// Returns how many partitions are owned.
+    pub fn len(&self) -> usize {
+        self.owned.len()
+    }
+
+    fn next_epoch(&mut self) -> Epoch {
+        self.last_epoch = Epoch(self.last_epoch.0 + 1);
+        self.last_epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, bytes: usize) -> Record {
+        Record {
+            offset,
+            value: Some(vec![0; bytes]),
+            ..Record::default()
+        }
+    }
+
+    fn owned() -> Assignment {
+        let mut assignment = Assignment::default();
+        assignment.add(0, 10, Starts::default(), None);
+        assignment
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_records_and_bytes_but_never_empty() {
+        let mut assignment = owned();
+        let partition = assignment.get_mut(0).unwrap();
+        for offset in 10..20 {
+            partition.gather(record(offset, 100));
+        }
+        assert_eq!(partition.take_batch(3, 10_000).len(), 3);
+        assert_eq!(partition.take_batch(100, 250).len(), 2);
+        assert_eq!(partition.take_batch(100, 1).len(), 1);
+        assert_eq!(partition.take_batch(100, 10_000).len(), 4);
+        assert_eq!(partition.gathered_bytes, 0);
+    }
+
+    #[test]
+    fn records_from_before_a_rewind_are_dropped() {
+        let mut assignment = owned();
+        let before = assignment.get(0).unwrap().epoch;
+        assignment.get_mut(0).unwrap().gather(record(12, 1));
+        assignment.rewind(0, 10);
+        let partition = assignment.get_mut(0).unwrap();
+        assert!(partition.epoch > before);
+        partition.gather(record(9, 1));
+        partition.gather(record(10, 1));
+        partition.gather(record(10, 1));
+        assert_eq!(partition.take_batch(10, 10).len(), 1);
+    }
+}

@@ -1,0 +1,230 @@
+//! Committing: the sealed prefix of every partition in one transaction, and what to do when that
+//! fails.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{error, info, warn};
+
+use crate::engine::error::EngineError;
+use crate::engine::failpoint::Point;
+use crate::engine::metrics::Ended;
+use crate::engine::run::Engine;
+use crate::event::codec::printable;
+use crate::ledger::{Counts, Sealed};
+use crate::log::error::Remedy;
+use crate::log::transaction::{TransactionError, TransactionalProducer};
+
+/// Two fencings within this time mean that another process runs under our name.
+const FENCING_WINDOW: Duration = Duration::from_secs(60);
+/// How long the group may take to tell a fenced replica that its name is taken: two heartbeats.
+const FENCING_GRACE: Duration = Duration::from_millis(2_500);
+/// How long registering a new producer may take: the brokers first end what the old one left open.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Commits if a bound of time, records or bytes is reached.
+    pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
+        if self.finished_records == 0 {
+            return Ok(());
+        }
+        let config = &self.parts.config;
+        let due = self.last_commit.elapsed() >= config.commit_interval()
+            || self.finished_records >= config.commit_records
+            || self.finished_bytes >= config.commit_bytes;
+        if due { self.commit_now() } else { Ok(()) }
+    }
+
+    /// Commits whatever is sealed; does nothing if nothing is.
+    pub(super) fn commit_now(&mut self) -> Result<(), EngineError> {
+        let sealed = self.seal();
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let outcome = self.transact(&sealed);
+        self.last_commit = Instant::now();
+        match outcome {
+            Ok(()) => {
+                self.parts.failpoints.pass(Point::AfterCommit);
+                let seconds = began.elapsed().as_secs_f64();
+                self.parts.metrics.transaction(Ended::Committed, seconds);
+                self.account(sealed);
+                Ok(())
+            }
+            Err(failure) => self.recover(&failure),
+        }
+    }
+
+    /// Takes the contiguous finished prefix of every partition.
+    fn seal(&mut self) -> Vec<(i32, Sealed)> {
+        let mut sealed = Vec::new();
+        for (partition, owned) in self.assignment.iter_mut() {
+            while let Some(run) = owned.ledger.seal_next() {
+                sealed.push((partition, run));
+            }
+        }
+        sealed
+    }
+
+    /// Begin, produce, send offsets, commit.
+    fn transact(&mut self, sealed: &[(i32, Sealed)]) -> Result<(), TransactionError> {
+        let offsets = self.offsets_of(sealed);
+        let outside = self.parts.failpoints.offsets_outside_transaction();
+        let transaction = self.producer.begin()?;
+        let steps = || -> Result<(), TransactionError> {
+            for output in sealed.iter().flat_map(|(_, run)| &run.handled).flat_map(|h| &h.outputs) {
+                transaction.send(output)?;
+            }
+            if self.parts.failpoints.is_armed() {
+                // A failpoint past this line means what it says: the outputs are at the broker.
+                transaction.flush()?;
+            }
+            self.parts.failpoints.pass(Point::AfterProduce);
+            if outside {
+                // The negative control: offsets that know nothing of the transaction.
+                let _ = self.consumer.commit(&offsets, CommitMode::Sync);
+            } else if let Some(member) = self.consumer.group_metadata() {
+                transaction.send_offsets(&offsets, &member)?;
+            }
+            self.parts.failpoints.pass(Point::AfterSendOffsets);
+            self.parts.failpoints.pass(Point::BeforeCommit);
+            Ok(())
+        };
+        match steps() {
+            Ok(()) => transaction.commit(),
+            Err(failure) if failure.remedy == Remedy::Abort => {
+                transaction.abort()?;
+                Err(failure)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn offsets_of(&self, sealed: &[(i32, Sealed)]) -> TopicPartitionList {
+        let mut offsets = TopicPartitionList::new();
+        for (partition, owned) in self.assignment.iter() {
+            let Some((_, last)) = sealed.iter().rev().find(|(p, _)| *p == partition) else {
+                continue;
+            };
+            let mut element = offsets.add_partition(&self.topic, partition);
+            // Setting a non-negative offset cannot fail.
+            let _ = element.set_offset(Offset::Offset(last.next));
+            // In quarantine the next record is attempted by this very start.
+            if owned.careful_until.is_some() {
+                element.set_metadata(crate::engine::attempts::Starts(0).next_metadata());
+            }
+        }
+        offsets
+    }
+
+    /// Counts what is committed.
+    fn account(&mut self, sealed: Vec<(i32, Sealed)>) {
+        self.finished_records = 0;
+        self.finished_bytes = 0;
+        let now_ms = (self.parts.clock)();
+        for (partition, run) in sealed {
+            let mut counts = Counts::default();
+            for outcome in &run.handled {
+                counts.add(outcome.disposition);
+                self.parts.metrics.latency_ms(now_ms - outcome.timestamp_ms);
+            }
+            debug_assert!(counts.balances());
+            self.total.merge(&counts);
+            self.parts.metrics.committed(partition, &run.handled, &counts, run.next);
+            if let Some(owned) = self.assignment.get_mut(partition) {
+                owned.marked = owned.careful_until.is_some();
+            }
+        }
+    }
+
+    /// Answers a failed transaction as its error asks.
+    pub(super) fn recover(&mut self, failure: &TransactionError) -> Result<(), EngineError> {
+        self.finished_records = 0;
+        self.finished_bytes = 0;
+        warn!(
+            step = failure.step,
+            remedy = ?failure.remedy,
+            error = %printable(&failure.source.to_string()),
+            "transaction failed"
+        );
+        match failure.remedy {
+            Remedy::Stop => Err(self.instance_taken(&failure.to_string())),
+            Remedy::Abort => {
+                self.parts.metrics.transaction(Ended::Aborted, 0.0);
+                self.rewind()
+            }
+            Remedy::Retry | Remedy::Replace => self.replace_producer(),
+            Remedy::Fenced => {
+                self.parts.health.set_fenced(true);
+                self.note_fencing(failure)?;
+                self.replace_producer()
+            }
+        }
+    }
+
+    /// Tells a zombie that woke up from a twin that took its name.
+    fn note_fencing(&mut self, failure: &TransactionError) -> Result<(), EngineError> {
+        let again = self.last_fenced.is_some_and(|at| at.elapsed() < FENCING_WINDOW);
+        if again {
+            return Err(self.instance_taken(&format!("fenced twice within 60 s, last by {failure}")));
+        }
+        self.last_fenced = Some(Instant::now());
+        let deadline = Instant::now() + FENCING_GRACE;
+        while Instant::now() < deadline {
+            self.poll(Duration::from_millis(50))?;
+            self.check_consumer()?;
+        }
+        Ok(())
+    }
+
+    /// Builds a new producer under the same transactional id, which fences the old one, and only
+    /// then asks where the group stands: the old one's last commit may yet have gone through.
+    fn replace_producer(&mut self) -> Result<(), EngineError> {
+        self.parts.metrics.transaction(Ended::Replaced, 0.0);
+        let deadline = Instant::now() + REGISTER_TIMEOUT;
+        loop {
+            match self.register() {
+                Ok(producer) => {
+                    self.producer = producer;
+                    break;
+                }
+                Err(failure) if failure.remedy == Remedy::Stop => {
+                    return Err(self.instance_taken(&failure.to_string()));
+                }
+                Err(failure) if Instant::now() >= deadline => {
+                    error!(error = %printable(&failure.to_string()), "cannot register a new producer yet");
+                    if self.is_stopping() {
+                        return Err(self.cannot_register(failure));
+                    }
+                    self.poll(Duration::from_millis(100))?;
+                }
+                Err(failure) => {
+                    warn!(error = %printable(&failure.to_string()), "registering a new producer again");
+                    self.poll(Duration::from_millis(100))?;
+                }
+            }
+        }
+        info!("producer replaced");
+        self.parts.health.set_fenced(false);
+        self.rewind()
+    }
+
+    pub(super) fn register(&self) -> Result<TransactionalProducer, TransactionError> {
+        TransactionalProducer::register(
+            &self.parts.kafka,
+            self.parts.role,
+            self.parts.names.clone(),
+            self.producer_context.clone(),
+            Duration::from_secs(20),
+        )
+    }
+
+    pub(super) fn cannot_register(&self, source: TransactionError) -> EngineError {
+        EngineError::Register {
+            id: self.parts.kafka.transactional_id(self.parts.role),
+            source,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Failpoints: where the proofs stop, freeze or break the process.
+//!
+//! They are armed by [`FAILPOINT_ENV`] alone, so that the binary that is tested is the one that is
+//! shipped. An armed failpoint is announced loudly at the start.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use signal_hook::consts::{SIGKILL, SIGSTOP};
+use signal_hook::low_level::raise;
+
+/// Names the environment variable: `<point>:<kill|freeze>[:<nth hit>]`, `abort-on:<text>` or
+/// `offsets-outside-transaction`.
+pub const FAILPOINT_ENV: &str = "CRISOL_FAILPOINT";
+
+/// A boundary between two steps of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// Records were polled and not yet dispatched.
+    AfterPoll,
+    /// A worker has judged a batch.
+    AfterJudge,
+    /// Outputs are at the broker, in an open transaction.
+    AfterProduce,
+    /// Offsets are in the open transaction.
+    AfterSendOffsets,
+    /// Everything is in the open transaction.
+    BeforeCommit,
+    /// The transaction is committed.
+    AfterCommit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Kill,
+    Freeze,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Armed {
+    At {
+        point: Point,
+        action: Action,
+        nth: u32,
+    },
+    AbortOn(Vec<u8>),
+    OffsetsOutsideTransaction,
+}
+
+/// The failpoint in force, if any.
+#[derive(Debug, Default)]
+pub struct Failpoints {
+    armed: Option<Armed>,
+    hits: AtomicU32,
+}
+
+/// A failpoint that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze>[:<nth>], abort-on:<text> or offsets-outside-transaction")]
+pub struct InvalidFailpoint(String);
+
+impl FromStr for Failpoints {
+    type Err = InvalidFailpoint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidFailpoint(text.to_owned());
+        let armed = if text == "offsets-outside-transaction" {
+            Armed::OffsetsOutsideTransaction
+        } else if let Some(needle) = text.strip_prefix("abort-on:") {
+            Armed::AbortOn(needle.as_bytes().to_vec())
+        } else {
+            let mut parts = text.split(':');
+            let point = match parts.next() {
+                Some("after-poll") => Point::AfterPoll,
+                Some("after-judge") => Point::AfterJudge,
+                Some("after-produce") => Point::AfterProduce,
+                Some("after-send-offsets") => Point::AfterSendOffsets,
+                Some("before-commit") => Point::BeforeCommit,
+                Some("after-commit") => Point::AfterCommit,
+                _ => return Err(invalid()),
+            };
+            let action = match parts.next() {
+                Some("kill") => Action::Kill,
+                Some("freeze") => Action::Freeze,
+                _ => return Err(invalid()),
+            };
+            let nth = match parts.next() {
+                None => 1,
+                Some(nth) => nth.parse().map_err(|_| invalid())?,
+            };
+            Armed::At { point, action, nth }
+        };
+        Ok(Self {
+            armed: Some(armed),
+            hits: AtomicU32::new(0),
+        })
+    }
+}
+
+impl Failpoints {
+    /// Returns whether one is armed.
+    pub fn is_armed(&self) -> bool {
+        self.armed.is_some()
+    }
+
+    /// Passes a boundary; does not return if the failpoint there kills.
+    pub fn pass(&self, here: Point) {
+        let Some(Armed::At { point, action, nth }) = self.armed else {
+            return;
+        };
+        if point != here || self.hits.fetch_add(1, Ordering::Relaxed) + 1 != nth {
+            return;
+        }
+        let signal = match action {
+            Action::Kill => SIGKILL,
+            Action::Freeze => SIGSTOP,
+        };
+        // Raising either signal cannot fail in a way that could be handled here.
+        let _ = raise(signal);
+    }
+
+    /// Aborts the process if a record holds the text that the failpoint names.
+    pub fn abort_on(&self, value: &[u8]) {
+        if let Some(Armed::AbortOn(needle)) = &self.armed
+            && memchr::memmem::find(value, needle).is_some()
+        {
+            std::process::abort();
+        }
+    }
+
+    /// Returns whether offsets are to be committed outside the transaction: the negative control of
+    /// the exactly-once proof.
+    pub fn offsets_outside_transaction(&self) -> bool {
+        self.armed == Some(Armed::OffsetsOutsideTransaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifications_are_read() {
+        for text in ["after-poll:kill", "before-commit:freeze:3", "abort-on:xyz", "offsets-outside-transaction"] {
+            assert!(text.parse::<Failpoints>().unwrap().is_armed(), "{text}");
+        }
+        for text in ["", "after-poll", "after-poll:maim", "nowhere:kill", "after-poll:kill:x"] {
+            assert!(text.parse::<Failpoints>().is_err(), "{text}");
+        }
+        assert!(!Failpoints::default().is_armed());
+    }
+}

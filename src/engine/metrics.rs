@@ -1,0 +1,258 @@
+//! What the engine counts. Everything about records counts committed ones only.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+use rdkafka::statistics::Statistics;
+
+use crate::event::record::Handled;
+use crate::ledger::Counts;
+use crate::log::statistics::Latest;
+
+/// Seconds from a record's timestamp to its commit.
+const LATENCY_BUCKETS: &[f64] = &[
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
+];
+/// Seconds a transaction takes.
+const COMMIT_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+
+/// The engine's metrics.
+#[derive(Clone)]
+pub struct EngineMetrics {
+    outcomes: IntCounterVec,
+    ledger: IntCounterVec,
+    latency: Histogram,
+    transactions: IntCounterVec,
+    commit_seconds: Histogram,
+    in_flight_records: IntGaugeVec,
+    in_flight_bytes: IntGaugeVec,
+    lag: IntGaugeVec,
+    committed: IntGaugeVec,
+    rebalances: IntCounterVec,
+    refused_completions: IntCounter,
+    quarantined: IntGauge,
+    client: IntGaugeVec,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Committed.
+    Committed,
+    /// Aborted; the partitions were rewound.
+    Aborted,
+    /// Its producer was replaced; the partitions were rewound.
+    Replaced,
+}
+
+impl EngineMetrics {
+    /// Registers the engine's metrics.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histogram = Histogram::with_opts(options)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let refused_completions = IntCounter::new(
+            "crisol_refused_completions_total",
+            "Finished batches refused because their assignment had ended",
+        )?;
+        registry.register(Box::new(refused_completions.clone()))?;
+        let quarantined = IntGauge::new(
+            "crisol_quarantined_partitions",
+            "Partitions stepped through record by record because earlier starts died there",
+        )?;
+        registry.register(Box::new(quarantined.clone()))?;
+        Ok(Self {
+            outcomes: counters(
+                "crisol_outcomes_total",
+                "Committed records by disposition and reason",
+                &["disposition", "reason"],
+            )?,
+            ledger: counters(
+                "crisol_ledger_records_total",
+                "Committed records by partition: entry is taken, decided, queued, wargame or dead; taken is the sum of the others",
+                &["partition", "entry"],
+            )?,
+            latency: histogram(
+                "crisol_latency_seconds",
+                "Time from a record's timestamp to the commit of its outcome",
+                LATENCY_BUCKETS,
+            )?,
+            transactions: counters(
+                "crisol_transactions_total",
+                "Transactions by how they ended: committed, aborted, replaced",
+                &["ended"],
+            )?,
+            commit_seconds: histogram(
+                "crisol_transaction_seconds",
+                "Time from begin to the end of a committed transaction",
+                COMMIT_BUCKETS,
+            )?,
+            in_flight_records: gauges(
+                "crisol_in_flight_records",
+                "Records polled and not yet committed",
+                &["partition"],
+            )?,
+            in_flight_bytes: gauges(
+                "crisol_in_flight_bytes",
+                "Bytes polled and not yet committed",
+                &["partition"],
+            )?,
+            lag: gauges(
+                "crisol_lag_records",
+                "Records between the committed offset and the last stable offset",
+                &["partition"],
+            )?,
+            committed: gauges(
+                "crisol_committed_offset",
+                "The committed offset",
+                &["partition"],
+            )?,
+            rebalances: counters(
+                "crisol_rebalances_total",
+                "Changes of assignment: assigned, revoked, lost",
+                &["kind"],
+            )?,
+            refused_completions,
+            quarantined,
+            client: gauges(
+                "crisol_librdkafka",
+                "The client library's own figures, of the newest second: client is consumer or producer",
+                &["client", "figure"],
+            )?,
+        })
+    }
+
+    /// Counts the outcomes of a partition whose transaction is committed.
+    pub fn committed(&self, partition: i32, handled: &[Handled], counts: &Counts, next: i64) {
+        for outcome in handled {
+            self.outcomes
+                .with_label_values(&[outcome.disposition.as_str(), outcome.reason.as_str()])
+                .inc();
+        }
+        let label = partition.to_string();
+        for (entry, value) in [
+            ("taken", counts.taken),
+            ("decided", counts.decided),
+            ("queued", counts.queued),
+            ("wargame", counts.wargame),
+            ("dead", counts.dead),
+        ] {
+            self.ledger.with_label_values(&[label.as_str(), entry]).inc_by(value);
+        }
+        self.committed.with_label_values(&[label.as_str()]).set(next);
+    }
+
+    /// Records how long a record took from its timestamp to its commit.
+    pub fn latency_ms(&self, milliseconds: i64) {
+        self.latency.observe(milliseconds.max(0) as f64 / 1_000.0);
+    }
+
+    /// Counts the end of a transaction and, if it was committed, its duration.
+    pub fn transaction(&self, ended: Ended, seconds: f64) {
+        let label = match ended {
+            Ended::Committed => "committed",
+            Ended::Aborted => "aborted",
+            Ended::Replaced => "replaced",
+        };
+        self.transactions.with_label_values(&[label]).inc();
+        if ended == Ended::Committed {
+            self.commit_seconds.observe(seconds);
+        }
+    }
+
+    /// Counts a change of assignment.
+    pub fn rebalance(&self, kind: &str) {
+        self.rebalances.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts a finished batch of an assignment that has ended.
+    pub fn refused_completion(&self) {
+        self.refused_completions.inc();
+    }
+
+    /// Sets how many partitions are stepped through.
+    pub fn quarantined(&self, partitions: usize) {
+        self.quarantined.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what a partition has in flight.
+    pub fn in_flight(&self, partition: i32, records: usize, bytes: usize) {
+        let label = partition.to_string();
+        for (gauge, value) in [(&self.in_flight_records, records), (&self.in_flight_bytes, bytes)] {
+            gauge
+                .with_label_values(&[label.as_str()])
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Forgets the gauges of a partition that belongs to another replica now.
+    pub fn gone(&self, partition: i32) {
+        let label = partition.to_string();
+        for gauge in [&self.in_flight_records, &self.in_flight_bytes, &self.lag, &self.committed] {
+            // An absent row is as good as a removed one.
+            let _ = gauge.remove_label_values(&[label.as_str()]);
+        }
+    }
+
+    /// Sets the lag of each partition and the client's own figures from the newest statistics.
+    pub fn observe_clients(&self, topic: &str, consumer: &Latest, producer: &Latest) {
+        if let Some(statistics) = consumer.lock().as_ref() {
+            self.client_figures("consumer", statistics);
+            let partitions = statistics.topics.get(topic).map(|t| &t.partitions);
+            for (partition, figures) in partitions.into_iter().flatten() {
+                let label = partition.to_string();
+                // Only partitions that this replica owns have a committed offset here.
+                let Ok(committed) = self.committed.get_metric_with_label_values(&[label.as_str()]) else {
+                    continue;
+                };
+                if figures.ls_offset >= 0 && committed.get() > 0 {
+                    let lag = (figures.ls_offset - committed.get()).max(0);
+                    self.lag.with_label_values(&[label.as_str()]).set(lag);
+                }
+            }
+        }
+        if let Some(statistics) = producer.lock().as_ref() {
+            self.client_figures("producer", statistics);
+        }
+    }
+
+    fn client_figures(&self, client: &str, statistics: &Statistics) {
+        let (errors, timeouts, up) = statistics.brokers.values().fold((0, 0, 0), |sum, broker| {
+            (
+                sum.0 + broker.txerrs + broker.rxerrs,
+                sum.1 + broker.req_timeouts,
+                sum.2 + u64::from(broker.state == "UP"),
+            )
+        });
+        for (figure, value) in [
+            ("messages_in_queue", statistics.msg_cnt),
+            ("bytes_in_queue", statistics.msg_size),
+            ("ops_in_queue", u64::try_from(statistics.replyq).unwrap_or(0)),
+            ("bytes_sent", u64::try_from(statistics.tx_bytes).unwrap_or(0)),
+            ("bytes_received", u64::try_from(statistics.rx_bytes).unwrap_or(0)),
+            ("request_errors", errors),
+            ("request_timeouts", timeouts),
+            ("brokers_up", up),
+        ] {
+            self.client
+                .with_label_values(&[client, figure])
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The engine: poll, dispatch, commit, rebalance, shutdown.
+//!
+//! One thread owns the consumer and the transactional producer. Workers get batches and hand back
+//! outcomes; outcomes are held until their offset is in the contiguous finished prefix, and then
+//! written in one transaction with the offsets. See `docs/engine.md`.
+
+mod assignment;
+mod attempts;
+mod batching;
+mod commit;
+mod config;
+mod error;
+mod failpoint;
+mod health;
+mod metrics;
+mod quarantine;
+mod rebalance;
+mod run;
+mod workers;
+
+pub use config::{EngineConfig, InvalidEngineConfig};
+pub use error::EngineError;
+pub use failpoint::{FAILPOINT_ENV, Failpoints};
+pub use health::Health;
+pub use metrics::EngineMetrics;
+pub use run::{Engine, Parts};

@@ -1,0 +1,136 @@
+//! Quarantine: stepping record by record where earlier starts died.
+//!
+//! A record that kills the process kills everything in flight with it, so a crash alone does not
+//! say which record it was. After a start without progress, the partition is stepped through alone:
+//! one record, one transaction, nothing else in flight anywhere in the process. The record that
+//! kills is then the one at the committed offset, and its third start gives it up.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{error, info, warn};
+
+use crate::engine::error::EngineError;
+use crate::engine::run::Engine;
+use crate::event::codec::printable;
+
+/// How long a worker may take over a single record before the engine looks around again.
+const STEP_PATIENCE: Duration = Duration::from_millis(50);
+
+impl Engine {
+    /// Returns whether some partition has to be stepped through.
+    pub(super) fn in_quarantine(&self) -> bool {
+        self.suspect().is_some()
+    }
+
+    /// Returns the partition that is stepped through now: one at a time, so that a crash is nobody
+    /// else's.
+    fn suspect(&self) -> Option<i32> {
+        self.assignment
+            .iter()
+            .find(|(_, owned)| owned.careful_until.is_some())
+            .map(|(partition, _)| partition)
+    }
+
+    /// Writes the marker of every partition whose first record of this assignment is about to be
+    /// handed out, in one commit.
+    pub(super) fn mark_first_records(&mut self) -> Result<(), EngineError> {
+        let mut marks = TopicPartitionList::new();
+        for (partition, owned) in self.assignment.iter_mut() {
+            if owned.gathered.is_empty() {
+                continue;
+            }
+            if let Some(starts) = owned.starts.take() {
+                let committed = owned.ledger.sealed_through();
+                add_mark(&mut marks, &self.topic, partition, committed, &starts.next_metadata());
+                owned.marked = true;
+            }
+        }
+        self.commit_marks(&marks);
+        Ok(())
+    }
+
+    /// Takes one record of the suspect through worker and commit.
+    pub(super) fn step_carefully(&mut self) -> Result<(), EngineError> {
+        let Some(partition) = self.suspect() else {
+            return Ok(());
+        };
+        let idle = self.assignment.iter().all(|(_, owned)| owned.ledger.is_idle());
+        if !idle {
+            self.collect(STEP_PATIENCE)?;
+            return self.commit_now();
+        }
+        let Some(owned) = self.assignment.get_mut(partition) else {
+            return Ok(());
+        };
+        let at = owned.ledger.admitted_through();
+        if owned.careful_until.is_some_and(|until| at >= until) {
+            info!(partition, at, "quarantine over");
+            owned.careful_until = None;
+            self.count_quarantined();
+            return self.clear_marks(&[partition]);
+        }
+        if owned.gathered.is_empty() {
+            return Ok(());
+        }
+        let record = owned.take_batch(1, usize::MAX);
+        let mut give_up = false;
+        if let Some(starts) = owned.starts.take() {
+            give_up = starts.gives_up();
+            let committed = owned.ledger.sealed_through();
+            owned.marked = true;
+            if give_up {
+                error!(partition, offset = committed, starts = starts.0, "giving up the record at which earlier starts died");
+            }
+            let mut marks = TopicPartitionList::new();
+            add_mark(&mut marks, &self.topic, partition, committed, &starts.next_metadata());
+            self.commit_marks(&marks);
+        }
+        self.hand(partition, record, give_up);
+        self.collect(STEP_PATIENCE)?;
+        self.commit_now()
+    }
+
+    /// Leaves no marker where work ended in good order.
+    pub(super) fn clear_marks(&mut self, partitions: &[i32]) -> Result<(), EngineError> {
+        let mut marks = TopicPartitionList::new();
+        for partition in partitions {
+            if let Some(owned) = self.assignment.get_mut(*partition)
+                && owned.marked
+            {
+                owned.marked = false;
+                add_mark(&mut marks, &self.topic, *partition, owned.ledger.sealed_through(), "");
+            }
+        }
+        self.commit_marks(&marks);
+        Ok(())
+    }
+
+    pub(super) fn count_quarantined(&self) {
+        let count = self
+            .assignment
+            .iter()
+            .filter(|(_, owned)| owned.careful_until.is_some())
+            .count();
+        self.parts.metrics.quarantined(count);
+    }
+
+    /// Commits offsets that do not move, for their metadata. A marker that cannot be written costs
+    /// one more start to find a record that kills; it is no reason to stop.
+    fn commit_marks(&self, marks: &TopicPartitionList) {
+        if marks.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(marks, CommitMode::Sync) {
+            warn!(error = %printable(&error.to_string()), "cannot write attempt markers");
+        }
+    }
+}
+
+fn add_mark(marks: &mut TopicPartitionList, topic: &str, partition: i32, offset: i64, metadata: &str) {
+    let mut element = marks.add_partition(topic, partition);
+    // Setting a non-negative offset cannot fail.
+    let _ = element.set_offset(Offset::Offset(offset.max(0)));
+    element.set_metadata(metadata);
+}

@@ -1,0 +1,243 @@
+//! Rebalances: taking partitions on and giving them up, between two polls.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{info, warn};
+
+use crate::engine::attempts::Starts;
+use crate::engine::error::EngineError;
+use crate::engine::run::Engine;
+use crate::event::codec::printable;
+use crate::log::client::AssignmentStrategy;
+use crate::log::statistics::Rebalance;
+
+/// How long the brokers may take to tell the committed offsets: as long as a transaction that a dead
+/// replica left open may block them, and a margin.
+const OFFSETS_LIMIT: Duration = Duration::from_secs(40);
+/// One try of it.
+const OFFSETS_TRY: Duration = Duration::from_secs(5);
+/// How long the table of open items may take to catch up before a partition is taken on.
+const OPEN_ITEMS_LIMIT: Duration = Duration::from_secs(20);
+/// How often work in flight is looked at while partitions are given up.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// Where the group stands in a partition.
+struct Committed {
+    partition: i32,
+    /// `None` if the group never committed there.
+    offset: Option<i64>,
+    starts: Starts,
+}
+
+impl Engine {
+    /// Carries out the rebalances that the group has asked for.
+    pub(super) fn rebalance(&mut self) -> Result<(), EngineError> {
+        loop {
+            let next = {
+                let mut asked = self.events.rebalances.lock();
+                if asked.is_empty() { None } else { Some(asked.remove(0)) }
+            };
+            match next {
+                None => return Ok(()),
+                Some(Rebalance::Assign(partitions)) => self.take_on(&partitions)?,
+                Some(Rebalance::Revoke(partitions)) => self.give_up(&partitions)?,
+            }
+        }
+    }
+
+    fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
+        self.parts.metrics.rebalance("assigned");
+        let committed = self.committed(partitions)?;
+        self.catch_up_open_items();
+        let mut start = TopicPartitionList::new();
+        for at in &committed {
+            let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
+            // Adding a partition with a valid offset cannot fail.
+            let _ = start.add_partition_offset(&self.topic, at.partition, offset);
+            let careful_until = self.careful_until(at);
+            if careful_until.is_some() {
+                warn!(
+                    partition = at.partition,
+                    offset = at.offset.unwrap_or(0),
+                    starts = at.starts.0,
+                    "an earlier start died here without progress; stepping carefully"
+                );
+            }
+            self.assignment
+                .add(at.partition, at.offset.unwrap_or(0), at.starts, careful_until);
+        }
+        let assigned = match self.parts.kafka.assignment_strategy {
+            AssignmentStrategy::Range => self.consumer.assign(&start),
+            AssignmentStrategy::CooperativeSticky => self.consumer.incremental_assign(&start),
+        };
+        if let Err(error) = assigned {
+            // The group has moved on; its next word follows.
+            warn!(error = %printable(&error.to_string()), "assignment is out of date");
+        }
+        self.count_quarantined();
+        self.parts.health.assigned(self.assignment.len());
+        info!(partitions = ?self.assignment.partitions(), "assigned");
+        Ok(())
+    }
+
+    /// Where stepping ends: everything that may have been in flight when the earlier start died, but
+    /// nothing that arrived later.
+    fn careful_until(&self, at: &Committed) -> Option<i64> {
+        let from = at.offset?;
+        if !at.starts.suspicious() {
+            return None;
+        }
+        let bound = from + i64::try_from(self.parts.config.partition_records).unwrap_or(i64::MAX);
+        let end = self
+            .consumer
+            .fetch_watermarks(&self.topic, at.partition, OFFSETS_TRY)
+            .map_or(bound, |(_, high)| high);
+        Some(bound.min(end)).filter(|until| *until > from)
+    }
+
+    /// What the previous owner opened must be known before its successor judges, or a patch could be
+    /// approved past a person. A table that cannot tell makes every patch wait for a person instead.
+    fn catch_up_open_items(&self) {
+        let tables = self.parts.pipeline.tables();
+        let outcome = tables.catch_up_open_items(OPEN_ITEMS_LIMIT);
+        if let Err(error) = &outcome {
+            warn!(%error, "judging without the newest open items: nothing is approved meanwhile");
+        }
+        tables.open_items.trust(outcome.is_ok());
+    }
+
+    fn give_up(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
+        let list: Vec<i32> = partitions.elements().iter().map(|e| e.partition()).collect();
+        let lost = self.consumer.assignment_lost();
+        self.parts.metrics.rebalance(if lost { "lost" } else { "revoked" });
+        if lost {
+            warn!(partitions = ?list, "partitions lost; what was in flight is dropped");
+        } else {
+            self.drain(&list)?;
+            self.clear_marks(&list)?;
+        }
+        for partition in &list {
+            if let Some(owned) = self.assignment.remove(*partition) {
+                let sealed = owned.ledger.sealed_through();
+                self.parts.pipeline.tables().open_items.forget_proposed(*partition, sealed);
+            }
+            self.parts.metrics.gone(*partition);
+        }
+        self.finished_records = 0;
+        self.finished_bytes = 0;
+        let unassigned = match self.parts.kafka.assignment_strategy {
+            AssignmentStrategy::Range => self.consumer.unassign(),
+            AssignmentStrategy::CooperativeSticky => self.consumer.incremental_unassign(partitions),
+        };
+        if let Err(error) = unassigned {
+            warn!(error = %printable(&error.to_string()), "revocation is out of date");
+        }
+        self.count_quarantined();
+        self.parts.health.assigned(self.assignment.len());
+        info!(given_up = ?list, partitions = ?self.assignment.partitions(), "revoked");
+        Ok(())
+    }
+
+    /// Waits a bounded time for work in flight of these partitions and commits what is sealed.
+    pub(super) fn drain(&mut self, partitions: &[i32]) -> Result<(), EngineError> {
+        let deadline = Instant::now() + self.parts.config.drain();
+        for partition in partitions {
+            if let Some(owned) = self.assignment.get_mut(*partition) {
+                // Not admitted yet, so its next owner reads it.
+                owned.gathered.clear();
+                owned.gathered_bytes = 0;
+            }
+        }
+        loop {
+            let busy = partitions.iter().any(|partition| {
+                self.assignment
+                    .get(*partition)
+                    .is_some_and(|owned| owned.ledger.is_unfinished())
+            });
+            if !busy || Instant::now() >= deadline {
+                break;
+            }
+            self.collect(DRAIN_STEP)?;
+        }
+        self.commit_now()
+    }
+
+    /// Begins every owned partition again where the group stands.
+    pub(super) fn rewind(&mut self) -> Result<(), EngineError> {
+        let mut owned = TopicPartitionList::new();
+        for partition in self.assignment.partitions() {
+            owned.add_partition(&self.topic, partition);
+        }
+        if owned.count() == 0 {
+            return Ok(());
+        }
+        let committed = match self.committed(&owned) {
+            Ok(committed) => committed,
+            // The group took them away meanwhile; the revocation is on its way.
+            Err(error) if self.consumer.assignment_lost() => {
+                warn!(%error, "cannot rewind lost partitions");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for at in committed {
+            let next = at.offset.unwrap_or(0);
+            let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
+            self.assignment.rewind(at.partition, next);
+            self.parts.pipeline.tables().open_items.forget_proposed(at.partition, next);
+            if let Err(error) = self.consumer.seek(&self.topic, at.partition, offset, OFFSETS_TRY) {
+                warn!(partition = at.partition, error = %printable(&error.to_string()), "cannot rewind; the partition is probably lost");
+            }
+        }
+        info!(partitions = ?self.assignment.partitions(), "rewound to committed offsets");
+        Ok(())
+    }
+
+    /// Asks where the group stands, past whatever transaction still blocks the answer.
+    fn committed(&self, partitions: &TopicPartitionList) -> Result<Vec<Committed>, EngineError> {
+        let deadline = Instant::now() + OFFSETS_LIMIT;
+        loop {
+            self.parts.health.polled();
+            let told = self
+                .consumer
+                .committed_offsets(partitions.clone(), OFFSETS_TRY)
+                .and_then(|list| read_committed(&list));
+            match told {
+                Ok(committed) => return Ok(committed),
+                Err(source) if Instant::now() >= deadline => {
+                    return Err(EngineError::Offsets {
+                        step: "learn the committed offsets",
+                        seconds: OFFSETS_LIMIT.as_secs(),
+                        source,
+                    });
+                }
+                Err(error) => {
+                    self.check_consumer()?;
+                    warn!(error = %printable(&error.to_string()), "asking for committed offsets again");
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+}
+
+fn read_committed(list: &TopicPartitionList) -> Result<Vec<Committed>, KafkaError> {
+    list.elements()
+        .iter()
+        .map(|element| {
+            element.error()?;
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            Ok(Committed {
+                partition: element.partition(),
+                offset,
+                starts: Starts::parse(element.metadata()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,262 @@
+//! The engine's own thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tracing::{info, warn};
+
+use crate::engine::assignment::Assignment;
+use crate::engine::config::EngineConfig;
+use crate::engine::error::EngineError;
+use crate::engine::failpoint::Failpoints;
+use crate::engine::health::Health;
+use crate::engine::metrics::EngineMetrics;
+use crate::engine::workers::Workers;
+use crate::event::codec::printable;
+use crate::event::topic::Topic;
+use crate::ledger::Counts;
+use crate::log::client::KafkaConfig;
+use crate::log::error::is_instance_fenced;
+use crate::log::statistics::{ConsumerEvents, ProducerContext};
+use crate::log::topics::TopicNames;
+use crate::log::transaction::TransactionalProducer;
+use crate::pipeline::{Clock, Pipeline};
+
+/// How long the engine waits for the first record when nothing is in flight.
+const IDLE_PATIENCE: Duration = Duration::from_millis(20);
+/// How long it waits when something is: completions must not wait for records.
+const BUSY_PATIENCE: Duration = Duration::from_millis(1);
+/// How long it waits for workers while partitions are full, before it pauses them and polls on.
+const FULL_PATIENCE: Duration = Duration::from_millis(20);
+/// A partition that stays full this long is paused. A pause drops what the client has fetched ahead,
+/// so the short waits of a busy stream must not cause one.
+const FULL_LIMIT: Duration = Duration::from_millis(500);
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Its role: part of its names in the group and at the transaction coordinator.
+    pub role: &'static str,
+    /// The topic it reads.
+    pub input: Topic,
+    /// Where Kafka is.
+    pub kafka: KafkaConfig,
+    /// The topics' names.
+    pub names: TopicNames,
+    /// Its bounds.
+    pub config: EngineConfig,
+    /// What happens to a batch.
+    pub pipeline: Arc<Pipeline>,
+    /// What it counts.
+    pub metrics: EngineMetrics,
+    /// What probes ask.
+    pub health: Arc<Health>,
+    /// Where proofs stop it.
+    pub failpoints: Arc<Failpoints>,
+    /// Set to make it stop in good order.
+    pub stop: Arc<AtomicBool>,
+    /// The wall clock, for latencies.
+    pub clock: Clock,
+}
+
+/// The engine: consumer, producer, workers and books.
+pub struct Engine {
+    pub(super) parts: Parts,
+    pub(super) topic: Arc<str>,
+    pub(super) consumer: Arc<BaseConsumer<ConsumerEvents>>,
+    pub(super) events: ConsumerEvents,
+    pub(super) producer: TransactionalProducer,
+    pub(super) producer_context: ProducerContext,
+    pub(super) workers: Workers,
+    pub(super) assignment: Assignment,
+    pub(super) total: Counts,
+    pub(super) finished_records: usize,
+    pub(super) finished_bytes: usize,
+    pub(super) last_commit: Instant,
+    pub(super) last_fenced: Option<Instant>,
+    full_since: Option<Instant>,
+}
+
+impl Engine {
+    /// Registers the transactional id, which ends whatever an earlier process left open, and joins
+    /// the group.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the brokers cannot be reached or refuse.
+    pub fn start(parts: Parts) -> Result<Self, EngineError> {
+        let events = ConsumerEvents::default();
+        let producer_context = ProducerContext::default();
+        let producer = TransactionalProducer::register(
+            &parts.kafka,
+            parts.role,
+            parts.names.clone(),
+            producer_context.clone(),
+            Duration::from_secs(30),
+        )
+        .map_err(|source| EngineError::Register {
+            id: parts.kafka.transactional_id(parts.role),
+            source,
+        })?;
+        let consumer: BaseConsumer<ConsumerEvents> = parts
+            .kafka
+            .group_consumer(parts.role)
+            .create_with_context(events.clone())
+            .map_err(|source| EngineError::Start {
+                step: "create consumer",
+                source,
+            })?;
+        let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
+        consumer.subscribe(&[&topic]).map_err(|source| EngineError::Start {
+            step: "subscribe",
+            source,
+        })?;
+        let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)
+            .map_err(EngineError::Thread)?;
+        Ok(Self {
+            parts,
+            topic,
+            consumer: Arc::new(consumer),
+            events,
+            producer,
+            producer_context,
+            workers,
+            assignment: Assignment::default(),
+            total: Counts::default(),
+            finished_records: 0,
+            finished_bytes: 0,
+            last_commit: Instant::now(),
+            last_fenced: None,
+            full_since: None,
+        })
+    }
+
+    /// Runs until it is told to stop, and then stops in good order: nothing new is admitted, what is
+    /// in flight is finished and committed, markers are cleared.
+    ///
+    /// Returns what became of every record this run committed.
+    ///
+    /// # Errors
+    /// [`EngineError`] tells why it could not go on. Nothing is lost: what was not committed is
+    /// redone by whoever owns the partitions next.
+    pub fn run(mut self) -> Result<Counts, EngineError> {
+        info!(role = self.parts.role, topic = %self.topic, "engine running");
+        while !self.is_stopping() {
+            self.turn()?;
+        }
+        self.parts.health.drain();
+        info!("stopping: finishing what is in flight");
+        self.drain(&self.assignment.partitions())?;
+        self.clear_marks(&self.assignment.partitions())?;
+        self.close();
+        info!(
+            taken = self.total.taken,
+            decided = self.total.decided,
+            queued = self.total.queued,
+            dead = self.total.dead,
+            "engine stopped"
+        );
+        Ok(self.total)
+    }
+
+    /// One turn: rebalance, poll, dispatch, collect, commit.
+    fn turn(&mut self) -> Result<(), EngineError> {
+        self.check_consumer()?;
+        self.rebalance()?;
+        if self.must_wait_for_workers() {
+            self.collect(FULL_PATIENCE)?;
+        } else {
+            let busy = self.assignment.iter().any(|(_, owned)| !owned.ledger.is_idle());
+            self.poll(if busy { BUSY_PATIENCE } else { IDLE_PATIENCE })?;
+        }
+        self.rebalance()?;
+        self.dispatch()?;
+        self.collect(Duration::ZERO)?;
+        self.commit_if_due()?;
+        self.producer.poll();
+        self.regulate();
+        Ok(())
+    }
+
+    /// A full partition is given a moment to empty before it is paused.
+    fn must_wait_for_workers(&mut self) -> bool {
+        let full = self
+            .assignment
+            .iter()
+            .any(|(_, owned)| !owned.paused && owned.is_full(&self.parts.config));
+        if !full {
+            self.full_since = None;
+            return false;
+        }
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        since.elapsed() < FULL_LIMIT
+    }
+
+    /// Pauses partitions that stay full and resumes those that have room; tells what is in flight.
+    fn regulate(&mut self) {
+        let stuck = self.full_since.is_some_and(|since| since.elapsed() >= FULL_LIMIT);
+        let config = &self.parts.config;
+        for (partition, owned) in self.assignment.iter_mut() {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&self.topic, partition);
+            let changed = if !owned.paused && stuck && owned.is_full(config) {
+                owned.paused = true;
+                self.consumer.pause(&list)
+            } else if owned.paused && owned.has_room(config) {
+                owned.paused = false;
+                self.consumer.resume(&list)
+            } else {
+                Ok(())
+            };
+            if let Err(error) = changed {
+                warn!(partition, error = %printable(&error.to_string()), "cannot pause or resume");
+            }
+            self.parts.metrics.in_flight(
+                partition,
+                owned.ledger.records_in_flight(),
+                owned.ledger.bytes_in_flight(),
+            );
+        }
+        self.parts.metrics.observe_clients(
+            &self.topic,
+            &self.events.statistics,
+            &self.producer_context.statistics,
+        );
+    }
+
+    /// Ends the run if the consumer is spent.
+    pub(super) fn check_consumer(&self) -> Result<(), EngineError> {
+        if let Some(error) = self.events.fatal.lock().as_ref()
+            && is_instance_fenced(error)
+        {
+            return Err(self.instance_taken(&error.to_string()));
+        }
+        match self.consumer.client().fatal_error() {
+            None => Ok(()),
+            Some((code, text)) if code == rdkafka::error::RDKafkaErrorCode::FencedInstanceId => {
+                Err(self.instance_taken(&printable(&text)))
+            }
+            Some((_, text)) => Err(EngineError::Consumer(printable(&text))),
+        }
+    }
+
+    pub(super) fn instance_taken(&self, evidence: &str) -> EngineError {
+        EngineError::InstanceTaken {
+            instance: self.parts.kafka.instance_id.clone(),
+            evidence: evidence.to_owned(),
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.parts.stop.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the group's partitions so that closing does not wait for anybody to take them.
+    fn close(&self) {
+        self.events.closing.store(true, Ordering::Relaxed);
+        if let Err(error) = self.consumer.unassign() {
+            warn!(error = %printable(&error.to_string()), "cannot give up the assignment");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Settings on `control`: what every replica obeys, and the evidence that judging counts.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::codec::CodecError;
+use crate::event::decision::EvidenceRecord;
+use crate::event::id;
+
+/// Prefix of the keys that hold counts of agreement: `evidence.<judge>.<level>.<writer>`.
+const EVIDENCE_PREFIX: &str = "evidence.";
+
+/// The value of a control record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "control")]
+pub enum ControlValue {
+    /// A switch.
+    Switch(bool),
+    /// A version number.
+    Version(u32),
+    /// A count of agreement.
+    Evidence(EvidenceRecord),
+}
+
+/// A key on `control`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ControlKey {
+    /// Stops every approval while it is on.
+    KillSwitch,
+    /// Overrides `AUTO_APPROVE_ENABLED` on every replica.
+    AutoApprove,
+    /// The policy in force.
+    PolicyVersion,
+    /// How often wargames agreed with a judge at a level, as one writer counted.
+    Evidence {
+        /// The judge, such as `advisory`.
+        judge: String,
+        /// The level, such as `patch`.
+        level: String,
+        /// Who counts: a worker's instance, or an operator's own name.
+        writer: String,
+    },
+}
+
+impl ControlKey {
+    /// Returns the key of a name such as `kill_switch` or `evidence.advisory.patch.w0`.
+    ///
+    /// # Errors
+    /// [`CodecError::Schema`] for any other name, telling which there are.
+    pub fn parse(name: &str) -> Result<Self, CodecError> {
+        match name {
+            "kill_switch" => return Ok(Self::KillSwitch),
+            "auto_approve" => return Ok(Self::AutoApprove),
+            "policy_version" => return Ok(Self::PolicyVersion),
+            _ => {}
+        }
+        let unknown = || {
+            CodecError::schema(
+                "key",
+                format!(
+                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version and evidence.<judge>.<level>.<writer>"
+                ),
+            )
+        };
+        let rest = name.strip_prefix(EVIDENCE_PREFIX).ok_or_else(unknown)?;
+        let mut parts = rest.splitn(3, '.');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(judge), Some(level), Some(writer))
+                if [judge, level, writer].iter().all(|part| id::check_cve_id(part).is_ok()) =>
+            {
+                Ok(Self::Evidence {
+                    judge: judge.to_owned(),
+                    level: level.to_owned(),
+                    writer: writer.to_owned(),
+                })
+            }
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Returns the name that [`ControlKey::parse`] reads.
+    pub fn name(&self) -> String {
+        match self {
+            Self::KillSwitch => "kill_switch".to_owned(),
+            Self::AutoApprove => "auto_approve".to_owned(),
+            Self::PolicyVersion => "policy_version".to_owned(),
+            Self::Evidence { judge, level, writer } => {
+                format!("{EVIDENCE_PREFIX}{judge}.{level}.{writer}")
+            }
+        }
+    }
+
+    /// Checks that a value is of this key's kind and in its bounds.
+    ///
+    /// # Errors
+    /// [`CodecError::Schema`] tells what the key takes.
+    pub fn check(&self, value: &ControlValue) -> Result<(), CodecError> {
+        let takes = match (self, value) {
+            (Self::KillSwitch | Self::AutoApprove, ControlValue::Switch(_))
+            | (Self::PolicyVersion, ControlValue::Version(_)) => return Ok(()),
+            (Self::Evidence { .. }, ControlValue::Evidence(count)) if count.agreed <= count.n => {
+                return Ok(());
+            }
+            (Self::KillSwitch | Self::AutoApprove, _) => "true or false",
+            (Self::PolicyVersion, _) => "a version number",
+            (Self::Evidence { .. }, _) => "{\"agreed\": a, \"n\": n} with a not above n",
+        };
+        Err(CodecError::schema(self.name(), format!("takes {takes}")))
+    }
+}
+
+/// Everything `control` says, as one snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Control {
+    /// The offset after the last record that was applied: the snapshot's version.
+    pub version: i64,
+    /// Whether approvals are stopped.
+    pub kill_switch: bool,
+    /// Whether approvals are switched on, where `control` says it.
+    pub auto_approve: Option<bool>,
+    /// The policy in force, where `control` says it.
+    pub policy_version: Option<u32>,
+    /// Counts of agreement by judge and level, then writer.
+    pub evidence: BTreeMap<(String, String), BTreeMap<String, EvidenceRecord>>,
+}
+
+impl Control {
+    /// Applies one setting; `None` takes it back.
+    ///
+    /// # Errors
+    /// [`CodecError::Schema`] if the value is not of the key's kind; nothing changes then.
+    pub fn apply(&mut self, key: &ControlKey, value: Option<&ControlValue>) -> Result<(), CodecError> {
+        if let Some(value) = value {
+            key.check(value)?;
+        }
+        match (key, value) {
+            (ControlKey::KillSwitch, Some(ControlValue::Switch(on))) => self.kill_switch = *on,
+            (ControlKey::KillSwitch, _) => self.kill_switch = false,
+            (ControlKey::AutoApprove, Some(ControlValue::Switch(on))) => self.auto_approve = Some(*on),
+            (ControlKey::AutoApprove, _) => self.auto_approve = None,
+            (ControlKey::PolicyVersion, Some(ControlValue::Version(v))) => self.policy_version = Some(*v),
+            (ControlKey::PolicyVersion, _) => self.policy_version = None,
+            (ControlKey::Evidence { judge, level, writer }, value) => {
+                let writers = self.evidence.entry((judge.clone(), level.clone())).or_default();
+                match value {
+                    Some(ControlValue::Evidence(count)) => writers.insert(writer.clone(), *count),
+                    _ => writers.remove(writer),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the sum over all writers of how often wargames agreed with `judge` at `level`.
+    pub fn evidence(&self, judge: &str, level: &str) -> EvidenceRecord {
+        let writers = self.evidence.get(&(judge.to_owned(), level.to_owned()));
+        let mut sum = EvidenceRecord::default();
+        for count in writers.into_iter().flat_map(BTreeMap::values) {
+            sum.agreed = sum.agreed.saturating_add(count.agreed);
+            sum.n = sum.n.saturating_add(count.n);
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_as_they_are_written() {
+        for name in ["kill_switch", "auto_approve", "policy_version", "evidence.advisory.patch.w0"] {
+            assert_eq!(ControlKey::parse(name).unwrap().name(), name);
+        }
+        for name in ["killswitch", "evidence.advisory", "evidence.a.b.c|d"] {
+            assert!(ControlKey::parse(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn evidence_is_the_sum_of_its_writers() {
+        let mut control = Control::default();
+        for (name, agreed, n) in [("evidence.advisory.patch.w0", 70, 71), ("evidence.advisory.patch.op", 4, 4)] {
+            let key = ControlKey::parse(name).unwrap();
+            control.apply(&key, Some(&ControlValue::Evidence(EvidenceRecord { agreed, n }))).unwrap();
+        }
+        assert_eq!(control.evidence("advisory", "patch"), EvidenceRecord { agreed: 74, n: 75 });
+        assert_eq!(control.evidence("advisory", "major"), EvidenceRecord::default());
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_changes_nothing() {
+        let mut control = Control::default();
+        let error = control
+            .apply(&ControlKey::KillSwitch, Some(&ControlValue::Version(1)))
+            .unwrap_err();
+        assert_eq!(error.to_string(), "kill_switch: takes true or false");
+        assert_eq!(control, Control::default());
+    }
+}

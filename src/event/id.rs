@@ -1,0 +1,233 @@
+//! Identity: ids from outside, bounded in length and characters, and the ids Crisol derives.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// The longest `patch_id`, in bytes.
+pub const MAX_PATCH_ID_BYTES: usize = 256;
+/// The longest `cve_id`, in bytes.
+pub const MAX_CVE_ID_BYTES: usize = 64;
+/// The longest package name, in bytes: twice what any known registry allows.
+pub const MAX_PACKAGE_BYTES: usize = 512;
+
+/// Namespace of the ids that Crisol derives: a random UUID drawn once for the project.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f0d_4a55_9a4e_4b0c_9d1e_2f6c_77b1_c0de);
+
+/// Why an id from outside is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The id has no character.
+    #[error("{field} is empty")]
+    Empty {
+        /// The field that holds the id.
+        field: &'static str,
+    },
+    /// The id is too long.
+    #[error("{field} has {bytes} bytes, the limit is {limit}")]
+    TooLong {
+        /// The field that holds the id.
+        field: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The most it may have.
+        limit: usize,
+    },
+    /// The id holds a character outside the allowed set.
+    #[error("{field} holds {character} at byte {at}; allowed are letters, digits and {allowed}")]
+    Character {
+        /// The field that holds the id.
+        field: &'static str,
+        /// The character, escaped.
+        character: String,
+        /// Its position.
+        at: usize,
+        /// What is allowed beside ASCII letters and digits.
+        allowed: &'static str,
+    },
+}
+
+/// Checks a `patch_id`: 1 to 256 bytes of ASCII letters, digits and `._:/@+=#,-`.
+///
+/// # Errors
+/// [`InvalidId`] names what is wrong and where.
+pub fn check_patch_id(id: &str) -> Result<(), InvalidId> {
+    check("patch_id", id, MAX_PATCH_ID_BYTES, "._:/@+=#,-")
+}
+
+/// Checks a `cve_id`: 1 to 64 bytes of ASCII letters, digits and `._:-`.
+///
+/// # Errors
+/// [`InvalidId`] names what is wrong and where.
+pub fn check_cve_id(id: &str) -> Result<(), InvalidId> {
+    check("cve_id", id, MAX_CVE_ID_BYTES, "._:-")
+}
+
+/// Checks a package name: 1 to 512 bytes of ASCII letters, digits and `._:/@+~-`.
+///
+/// # Errors
+/// [`InvalidId`] names `field`, what is wrong and where.
+pub fn check_package(field: &'static str, name: &str) -> Result<(), InvalidId> {
+    check(field, name, MAX_PACKAGE_BYTES, "._:/@+~-")
+}
+
+fn check(
+    field: &'static str,
+    id: &str,
+    limit: usize,
+    allowed: &'static str,
+) -> Result<(), InvalidId> {
+    if id.is_empty() {
+        return Err(InvalidId::Empty { field });
+    }
+    if id.len() > limit {
+        return Err(InvalidId::TooLong {
+            field,
+            bytes: id.len(),
+            limit,
+        });
+    }
+    let foreign = id
+        .char_indices()
+        .find(|(_, c)| !c.is_ascii_alphanumeric() && !allowed.contains(*c));
+    match foreign {
+        None => Ok(()),
+        Some((at, c)) => Err(InvalidId::Character {
+            field,
+            character: c.escape_default().to_string(),
+            at,
+            allowed,
+        }),
+    }
+}
+
+/// The sha-256 of a patch's diff.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PatchDigest([u8; 32]);
+
+impl PatchDigest {
+    /// Returns the digest of `diff`.
+    pub fn of(diff: &str) -> Self {
+        Self(Sha256::digest(diff.as_bytes()).into())
+    }
+
+    /// Returns the digest as 64 lower-case hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+}
+
+impl fmt::Display for PatchDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for PatchDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+/// Returns the sha-256 of any bytes as 64 lower-case hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from));
+        }
+    }
+    text
+}
+
+/// Returns the id of the question "may this patch ship?": UUIDv5 of patch id and digest.
+///
+/// The same patch sent twice asks the same question.
+pub fn decision_id(patch_id: &str, digest_hex: &str) -> Uuid {
+    let mut name = Vec::with_capacity(patch_id.len() + digest_hex.len() + 1);
+    name.extend_from_slice(patch_id.as_bytes());
+    // A newline cannot occur in either part, so no two pairs share a name.
+    name.push(b'\n');
+    name.extend_from_slice(digest_hex.as_bytes());
+    Uuid::new_v5(&NAMESPACE, &name)
+}
+
+/// Returns the CloudEvents id of one event: UUIDv5 of where its cause stands and what stage made it.
+///
+/// A redone batch gives its events the same ids.
+pub fn event_id(topic: &str, partition: i32, offset: i64, stage: &str) -> Uuid {
+    use std::io::Write as _;
+    let mut name = Vec::with_capacity(topic.len() + stage.len() + 32);
+    // Writing to a vector cannot fail.
+    let _ = write!(name, "{topic}\n{partition}\n{offset}\n{stage}");
+    Uuid::new_v5(&NAMESPACE, &name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_ids_are_accepted() {
+        for id in [
+            "llm-vul:eb1c10aa9a6a4a0d",
+            "patch-CVE-2014-6394-bump",
+            "req:00ff",
+            "org/repo@1+2",
+        ] {
+            check_patch_id(id).unwrap();
+        }
+        check_cve_id("CVE-2021-44228").unwrap();
+        check_cve_id("GHSA-qcx9-j53g-ccgf").unwrap();
+        check_package("package", "@scope/name").unwrap();
+        check_package("package", "org.apache:log4j-core").unwrap();
+    }
+
+    #[test]
+    fn an_id_with_a_control_character_names_field_character_and_place() {
+        let error = check_patch_id("ab\u{1b}[2J").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "patch_id holds \\u{1b} at byte 2; allowed are letters, digits and ._:/@+=#,-"
+        );
+    }
+
+    #[test]
+    fn length_is_bounded_inclusively() {
+        check_cve_id(&"x".repeat(MAX_CVE_ID_BYTES)).unwrap();
+        let error = check_cve_id(&"x".repeat(MAX_CVE_ID_BYTES + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "cve_id has 65 bytes, the limit is 64");
+        assert!(check_cve_id("").is_err());
+    }
+
+    #[test]
+    fn the_digest_is_sha_256() {
+        assert_eq!(
+            PatchDigest::of("abc").to_hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn identity_depends_on_every_part() {
+        let id = decision_id("p", "d");
+        assert_eq!(id, decision_id("p", "d"));
+        assert_ne!(id, decision_id("p", "e"));
+        assert_ne!(id, decision_id("q", "d"));
+        let event = event_id("t", 1, 2, "route");
+        for other in [
+            event_id("u", 1, 2, "route"),
+            event_id("t", 2, 2, "route"),
+            event_id("t", 1, 3, "route"),
+            event_id("t", 1, 2, "x"),
+        ] {
+            assert_ne!(event, other);
+        }
+    }
+}

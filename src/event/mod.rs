@@ -1,0 +1,17 @@
+//! What flows: the events Crisol reads and writes, their identity, limits and codec.
+
+pub mod apv;
+pub mod codec;
+pub mod control;
+pub mod decision;
+pub mod facts;
+pub mod headers;
+pub mod hitl;
+pub mod id;
+pub mod limits;
+pub mod patch;
+pub mod reason;
+pub mod record;
+pub mod schema;
+pub mod timestamp;
+pub mod topic;

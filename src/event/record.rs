@@ -1,0 +1,96 @@
+//! Records: what comes off a log and what goes onto it, without the client's types.
+
+use std::sync::Arc;
+
+use crate::event::reason::{Disposition, Reason};
+use crate::event::topic::Topic;
+
+/// A header as it came; the value may be absent.
+pub type Header = (String, Option<Vec<u8>>);
+
+/// One record as it came off the log, byte for byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Position in its partition.
+    pub offset: i64,
+    /// Timestamp in milliseconds since the epoch; 0 where the log has none.
+    pub timestamp_ms: i64,
+    /// The key, if it has one.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl Record {
+    /// Returns the bytes the record holds: key, value and headers.
+    pub fn size_bytes(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len))
+            .sum();
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
+    }
+
+    /// Returns the value of the last header with this name, if it is UTF-8.
+    pub fn header_text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().rev().find(|(known, _)| known == name)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
+}
+
+/// A run of records of one partition, in offset order, handed to a worker as one.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The topic they came from.
+    pub topic: Arc<str>,
+    /// The partition they came from.
+    pub partition: i32,
+    /// The records, ascending by offset; never empty.
+    pub records: Vec<Record>,
+}
+
+/// A record to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where it goes.
+    pub topic: Topic,
+    /// What decides the partition where that is not the key: `hitl-open` lies beside its CVE.
+    pub partition_by: Option<String>,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl Output {
+    /// Returns the bytes the record will hold before compression: key, value and headers.
+    pub fn size_bytes(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len))
+            .sum();
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
+    }
+}
+
+/// What became of one input record: exactly one disposition and the records that tell of it.
+#[derive(Debug, Clone)]
+#[must_use = "a handled record must reach the ledger"]
+pub struct Handled {
+    /// The offset of the input record.
+    pub offset: i64,
+    /// The timestamp of the input record, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// The disposition.
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Reason,
+    /// What is to be written, atomically with the input's offset; never empty.
+    pub outputs: Vec<Output>,
+}

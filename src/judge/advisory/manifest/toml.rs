@@ -1,0 +1,205 @@
+//! TOML as package managers print it, line by line.
+
+/// What one line of TOML is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TomlLine<'a> {
+    /// `[name]` or `[[name]]`.
+    Section(&'a str),
+    /// `key = "value"`.
+    Pair(&'a str, &'a str),
+    /// `key = { … }`: the inside of the braces.
+    Table(&'a str, &'a str),
+    /// `key = [`, the rest on further lines.
+    Open(&'a str),
+    /// `]`.
+    Close,
+    /// `"value",` as an element of an array.
+    Element(&'a str),
+    /// `{ … },` as an element of an array: the inside of the braces.
+    ElementTable(&'a str),
+    /// Anything else.
+    Other,
+}
+
+/// Returns what the line is. A comment may follow.
+pub(super) fn toml_line(line: &str) -> TomlLine<'_> {
+    scan(line.trim_matches([' ', '\t', '\r'])).unwrap_or(TomlLine::Other)
+}
+
+fn scan(body: &str) -> Option<TomlLine<'_>> {
+    if body.starts_with('[') {
+        let (name, rest) = match body.strip_prefix("[[") {
+            Some(double) => double.split_once("]]")?,
+            None => body.strip_prefix('[')?.split_once(']')?,
+        };
+        return is_end(rest).then(|| TomlLine::Section(name.trim()));
+    }
+    if body.starts_with(']') {
+        return is_end(body.strip_prefix(']')?).then_some(TomlLine::Close);
+    }
+    if let Some((value, rest)) = string(body)
+        && (rest.starts_with(',') || is_end(rest))
+    {
+        return is_end(rest.strip_prefix(',').unwrap_or(rest)).then_some(TomlLine::Element(value));
+    }
+    if let Some((inside, rest)) = braces(body) {
+        return is_end(rest.strip_prefix(',').unwrap_or(rest))
+            .then_some(TomlLine::ElementTable(inside));
+    }
+    let (key, value) = key_value(body)?;
+    if let Some(rest) = value.strip_prefix('[') {
+        return is_end(rest).then_some(TomlLine::Open(key));
+    }
+    if let Some((text, rest)) = string(value) {
+        return is_end(rest).then_some(TomlLine::Pair(key, text));
+    }
+    let (inside, rest) = braces(value)?;
+    is_end(rest).then_some(TomlLine::Table(key, inside))
+}
+
+/// Returns the string value of `wanted` in the inside of an inline table, if each key stands there once.
+///
+/// `None` as well if the table is not simple: nested braces, repeated keys, escapes. Calls `seen` for
+/// each key.
+pub(super) fn table_value<'a>(
+    inside: &'a str,
+    wanted: &str,
+    mut seen: impl FnMut(&'a str),
+) -> Option<&'a str> {
+    let mut rest = inside.trim_start();
+    let mut found = None;
+    while !rest.is_empty() {
+        let (key, value) = key_value(rest)?;
+        seen(key);
+        let after = if let Some((text, after)) = string(value) {
+            if key == wanted && found.replace(text).is_some() {
+                return None;
+            }
+            after
+        } else if let Some(list) = value.strip_prefix('[') {
+            array_end(list)?
+        } else {
+            let end = value.find(',').unwrap_or(value.len());
+            let (plain, after) = value.split_at_checked(end)?;
+            if plain.contains(['{', '[', '"', '\'']) || key == wanted {
+                return None;
+            }
+            after
+        };
+        let after = after.trim_start();
+        rest = match after.strip_prefix(',') {
+            Some(next) => next.trim_start(),
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    found
+}
+
+/// Splits `key = value`; the key may be quoted.
+fn key_value(text: &str) -> Option<(&str, &str)> {
+    if let Some((key, rest)) = string(text) {
+        return Some((key, rest.trim_start().strip_prefix('=')?.trim_start()));
+    }
+    let (key, value) = text.split_once('=')?;
+    let key = key.trim();
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (!key.is_empty() && key.bytes().all(bare)).then(|| (key, value.trim_start()))
+}
+
+/// Reads a one-line string without escapes; multi-line quotes are none.
+fn string(text: &str) -> Option<(&str, &str)> {
+    let quote = text
+        .chars()
+        .next()
+        .filter(|first| matches!(first, '"' | '\''))?;
+    let (inside, rest) = text.strip_prefix(quote)?.split_once(quote)?;
+    let escapes = inside.contains('\\');
+    let multi_line = inside.is_empty() && rest.starts_with(quote);
+    (!escapes && !multi_line).then_some((inside, rest))
+}
+
+/// Reads `{ … }` up to the brace that closes it; braces within strings do not count, others end it.
+fn braces(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('{')?;
+    let end = outside_strings(inside, |byte| matches!(byte, b'{' | b'}'))?;
+    let (inside, rest) = inside.split_at_checked(end)?;
+    Some((inside, rest.strip_prefix('}')?))
+}
+
+fn array_end(text: &str) -> Option<&str> {
+    let end = outside_strings(text, |byte| matches!(byte, b'[' | b']'))?;
+    text.get(end..)?.strip_prefix(']')
+}
+
+/// Returns the index of the first byte outside strings that is wanted.
+fn outside_strings(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let mut quote = None;
+    for (index, byte) in text.bytes().enumerate() {
+        match quote {
+            Some(open) if byte == open => quote = None,
+            Some(_) if byte == b'\\' => return None,
+            Some(_) => {}
+            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+            None if wanted(byte) => return Some(index),
+            None => {}
+        }
+    }
+    None
+}
+
+fn is_end(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    rest.is_empty() || rest.starts_with('#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TomlLine, table_value, toml_line};
+
+    #[test]
+    fn lines_are_told_apart() {
+        assert_eq!(toml_line("[a.b] # c"), TomlLine::Section("a.b"));
+        assert_eq!(toml_line("[[package]]"), TomlLine::Section("package"));
+        assert_eq!(
+            toml_line("serde = \"1.0\" # c"),
+            TomlLine::Pair("serde", "1.0")
+        );
+        assert_eq!(toml_line("\"a\" = '1'"), TomlLine::Pair("a", "1"));
+        assert_eq!(
+            toml_line("a = { version = \"1\" }"),
+            TomlLine::Table("a", " version = \"1\" ")
+        );
+        assert_eq!(toml_line("  \"a>=1\","), TomlLine::Element("a>=1"));
+        assert_eq!(
+            toml_line("  {file = \"x\"},"),
+            TomlLine::ElementTable("file = \"x\"")
+        );
+        assert_eq!(toml_line("deps = ["), TomlLine::Open("deps"));
+        assert_eq!(toml_line("],"), TomlLine::Other);
+        for other in [
+            "a = \"1\" b = \"2\"",
+            "a = \"\"\"",
+            "a = \"\\u0031\"",
+            "a = 1",
+            "a = [\"x\"]",
+            "a = {",
+            "",
+        ] {
+            assert_eq!(toml_line(other), TomlLine::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_taken_from_a_simple_table_only() {
+        let get = |inside| table_value(inside, "version", |_| {});
+        assert_eq!(
+            get("version = \"1\", features = [\"a\", \"]\"], optional = true"),
+            Some("1")
+        );
+        assert_eq!(get("version = \"1\", version = \"2\""), None);
+        assert_eq!(get("version = 1"), None);
+        assert_eq!(get("git = \"x\""), None);
+        assert_eq!(get("a = [[\"x\"]], version = \"1\""), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a diff moves: its files, one after the other.
+//!
+//! Paths, modes and the order of hunks are checked here; the lines are read in `hunk`.
+
+use std::collections::HashSet;
+
+use super::NotABump;
+use super::foreign::located;
+use super::hunk::{Hosts, HunkReading};
+use super::path::{FileKind, PathKind, classify};
+use super::place::{Package, Place};
+use super::reason::NotABumpReason;
+use crate::diff::{Change, Diff, FileDiff, Side};
+use crate::event::facts::{ApvFacts, Ecosystem};
+
+/// Everything of a diff that is to be judged.
+#[derive(Debug, Default)]
+pub(super) struct Reading<'a> {
+    /// Places whose line changes.
+    pub moves: Vec<Move<'a>>,
+    /// Places of named packages that the diff shows and leaves as they are.
+    pub stays: Vec<Stay<'a>>,
+    /// Changed bookkeeping that names its package and version.
+    pub marks: Vec<NamedMark<'a>>,
+}
+
+/// A place before and after.
+#[derive(Debug)]
+pub(super) struct Move<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// The place before.
+    pub before: Place<'a>,
+    /// The place after; its frame is that of `before`.
+    pub after: Place<'a>,
+}
+
+/// A place that stays.
+#[derive(Debug)]
+pub(super) struct Stay<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// The place.
+    pub place: Place<'a>,
+}
+
+/// A changed line of bookkeeping that names its package and version.
+#[derive(Debug)]
+pub(super) struct NamedMark<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// Removed or added.
+    pub side: Side,
+    /// The package.
+    pub package: Package<'a>,
+    /// The version.
+    pub version: &'a str,
+}
+
+/// A file of the diff, for messages and comparisons.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct File<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its kind.
+    pub kind: FileKind,
+}
+
+impl File<'_> {
+    /// Returns the ecosystem of the file.
+    pub fn ecosystem(&self) -> Ecosystem {
+        self.kind.ecosystem()
+    }
+
+    /// Returns the refusal of something in this file.
+    pub fn refuse(&self, reason: NotABumpReason, what: &str) -> NotABump {
+        NotABump {
+            reason,
+            detail: located(self.path, what),
+        }
+    }
+}
+
+/// Returns what the diff moves, or why it is no pure bump.
+pub(super) fn read<'a>(diff: &'a Diff<'a>, facts: &ApvFacts) -> Result<Reading<'a>, NotABump> {
+    // All paths first: a diff of code is refused before any line is read.
+    for file in &diff.files {
+        refuse_path(file)?;
+    }
+    let mut reading = Reading::default();
+    let mut seen = HashSet::new();
+    for file in &diff.files {
+        let PathKind::Manifest(kind) = classify(file.path()) else {
+            continue;
+        };
+        let here = File {
+            path: file.path(),
+            kind,
+        };
+        if (diff.files.len() > 1 && !seen.insert(here.path)) || !changes_in_place(file) {
+            return Err(here.refuse(NotABumpReason::FileChange, ""));
+        }
+        read_file(here, file, facts, &mut reading)?;
+    }
+    Ok(reading)
+}
+
+fn refuse_path(file: &FileDiff<'_>) -> Result<(), NotABump> {
+    let path = file.path();
+    let reason = match classify(path) {
+        PathKind::Manifest(_) => return Ok(()),
+        PathKind::NotTheProjects => NotABumpReason::NotTheProjectsManifest,
+        PathKind::Other => NotABumpReason::NotAManifest,
+    };
+    Err(NotABump {
+        reason,
+        detail: located(path, ""),
+    })
+}
+
+fn changes_in_place(file: &FileDiff<'_>) -> bool {
+    file.change == Change::Modified
+        && file.old_path == file.new_path
+        && matches!(file.new_mode, None | Some(0o100_644))
+        && !file.hunks.is_empty()
+}
+
+fn read_file<'a>(
+    file: File<'a>,
+    diff: &'a FileDiff<'a>,
+    facts: &ApvFacts,
+    reading: &mut Reading<'a>,
+) -> Result<(), NotABump> {
+    let first_move = reading.moves.len();
+    let mut poisons = Vec::new();
+    let mut hosts = Hosts::default();
+    let mut next_line = [0_usize; 2];
+    for hunk in &diff.hunks {
+        let starts = [hunk.old_start as usize, hunk.new_start as usize];
+        let before = hunk
+            .lines
+            .iter()
+            .filter(|line| line.side != Side::Added)
+            .count();
+        let ends = [
+            starts[0] + before,
+            starts[1]
+                + hunk
+                    .lines
+                    .iter()
+                    .filter(|line| line.side != Side::Removed)
+                    .count(),
+        ];
+        if starts[0] < next_line[0] || starts[1] < next_line[1] {
+            return Err(file.refuse(NotABumpReason::HunkOrder, ""));
+        }
+        next_line = ends;
+        HunkReading::new(file, facts, reading, &mut poisons, &mut hosts).read(hunk)?;
+    }
+    if !hosts.unchanged() {
+        return Err(file.refuse(NotABumpReason::NonRegistrySource, hosts.added()));
+    }
+    let ecosystem = file.ecosystem();
+    let moves = reading.moves.get(first_move..).unwrap_or_default();
+    for (reason, package) in poisons {
+        if moves
+            .iter()
+            .any(|moved| moved.after.package.same(ecosystem, &package))
+        {
+            return Err(file.refuse(reason, package.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! What a reader of manifests makes of one line.
+
+use super::name;
+use super::reason::NotABumpReason;
+use super::requirement::Syntax;
+use crate::event::facts::Ecosystem;
+
+/// A package as a line spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Package<'a> {
+    /// Maven's group; empty elsewhere.
+    pub group: &'a str,
+    /// The name, or Maven's artifact.
+    pub name: &'a str,
+}
+
+/// What the version in a place does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A manifest's requirement, or a lock file's copy of one.
+    Requirement,
+    /// The version that a lock entry installs.
+    Locked,
+    /// The URL or resolution that a lock entry is fetched from.
+    Source,
+    /// A mention of a locked version in another entry.
+    Mention,
+    /// The head of a lock entry; it names the package but moves nothing by itself.
+    Head,
+}
+
+/// A line that ties a package to a version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The package.
+    pub package: Package<'a>,
+    /// The version or requirement as written.
+    pub text: &'a str,
+    /// How to read `text`.
+    pub syntax: Syntax,
+    /// What it does.
+    pub role: Role,
+    /// Everything else of the line that must not change; digests, which may, are left out.
+    pub frame: [&'a str; 2],
+    /// Whether digests were left out of the frame.
+    pub digests: bool,
+    /// Whether newer installers read another entry of the same file instead.
+    pub legacy: bool,
+}
+
+/// Whom a line of bookkeeping belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner<'a> {
+    /// The entry that it stands in.
+    Entry,
+    /// The package and version that it names itself.
+    Named(Package<'a>, &'a str),
+    /// The file as a whole: a digest over the manifest.
+    File,
+}
+
+/// A line of bookkeeping: digest, artifact, timestamp.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark<'a> {
+    /// Whom it belongs to.
+    pub owner: Owner<'a>,
+    /// Scheme and host of its URL; empty without one.
+    pub host: &'a str,
+    /// Whether its only digest is one that can be forged (SHA-1).
+    pub weak: bool,
+}
+
+/// What one line is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Read<'a> {
+    /// A package at a version.
+    Place(Place<'a>),
+    /// Bookkeeping, which may change with a version.
+    Mark(Mark<'a>),
+    /// Evidence that the current entry comes from the registry; as a changed line it is refused.
+    Registry,
+    /// The current entry is not what it seems, whether this line changes or not. With a package: every
+    /// place of that package in the file.
+    Poison(NotABumpReason, Option<Package<'a>>),
+    /// May stand there, may not change.
+    Still(NotABumpReason),
+}
+
+impl<'a> Package<'a> {
+    /// Returns the package of an ecosystem without groups.
+    pub fn named(name: &'a str) -> Self {
+        Self { group: "", name }
+    }
+
+    /// Whether this is the package that a fact or another line calls `whole`.
+    pub fn is(&self, ecosystem: Ecosystem, whole: &str) -> bool {
+        name::same_parts(ecosystem, self.group, self.name, whole)
+    }
+
+    /// Whether both name the same package.
+    pub fn same(&self, ecosystem: Ecosystem, other: &Self) -> bool {
+        self.group == other.group && name::same(ecosystem, self.name, other.name)
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Returns the place of `text`, a slice of `line`, framed by all the rest of the line.
+    pub fn new(
+        package: Package<'a>,
+        role: Role,
+        syntax: Syntax,
+        line: &'a str,
+        text: &'a str,
+    ) -> Self {
+        Self {
+            package,
+            text,
+            syntax,
+            role,
+            frame: around(line, text),
+            digests: false,
+            legacy: false,
+        }
+    }
+
+    /// Returns the place without what its frame holds from `sign` on behind the version: digests.
+    pub fn without_digest_from(mut self, sign: &str) -> Self {
+        if let Some((kept, _)) = self.frame[1].split_once(sign) {
+            self.frame[1] = kept;
+            self.digests = true;
+        }
+        self
+    }
+}
+
+impl<'a> Mark<'a> {
+    /// Returns a mark of whom it names, without a URL.
+    pub fn of(owner: Owner<'a>) -> Self {
+        Self {
+            owner,
+            host: "",
+            weak: false,
+        }
+    }
+}
+
+impl Read<'_> {
+    /// A line without meaning for the judge.
+    pub const NOTHING: Self = Self::Still(NotABumpReason::NotUnderstood);
+    /// A line of a section that names no dependencies.
+    pub const SECTION: Self = Self::Still(NotABumpReason::Section);
+    /// A field whose entry is not in the hunk.
+    pub const UNSEEN: Self = Self::Still(NotABumpReason::EntryNotVisible);
+    /// A place that is filled from elsewhere than the registry.
+    pub const ELSEWHERE: Self = Self::Poison(NotABumpReason::NonRegistrySource, None);
+}
+
+/// Splits `line` around `part`, which must be a slice of it: what stands before and after.
+fn around<'a>(line: &'a str, part: &'a str) -> [&'a str; 2] {
+    let start = (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
+    let before = line.get(..start).unwrap_or_default();
+    let after = line.get(start + part.len()..).unwrap_or_default();
+    [before, after]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around;
+
+    #[test]
+    fn a_line_is_split_around_its_part() {
+        let line = "a = \"1.2\", # x";
+        let part = line.get(5..8).unwrap();
+        assert_eq!(around(line, part), ["a = \"", "\", # x"]);
+        let end = line.get(line.len()..).unwrap();
+        assert_eq!(around(line, end), [line, ""]);
+    }
+}

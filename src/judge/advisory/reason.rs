@@ -1,0 +1,165 @@
+//! The stable codes of an assessment.
+//!
+//! Each is one word on events and metrics; a code is never reused for another meaning.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a patch is not a pure bump of packages that the APV names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotABumpReason {
+    /// A file is neither a manifest nor a lock file of a known ecosystem.
+    NotAManifest,
+    /// The file has a manifest's name but lies among dependencies, tests, fixtures or build output.
+    NotTheProjectsManifest,
+    /// A file is new, deleted, moved, copied, binary, changes its mode, or stands in the diff twice.
+    FileChange,
+    /// Hunks overlap or stand out of order, so that what they do depends on who applies them.
+    HunkOrder,
+    /// A changed line holds a character outside printable ASCII and tab.
+    ForeignCharacter,
+    /// A changed line is neither a version nor the bookkeeping of one.
+    NotUnderstood,
+    /// The line stands in a section that names no dependencies, or its section is not to be seen.
+    Section,
+    /// The lock entry that a changed line belongs to is not to be seen in the hunk.
+    EntryNotVisible,
+    /// A lock entry moves, but the place it is fetched from is not to be seen, or does not move.
+    EntryIncomplete,
+    /// A package moves that the APV does not name.
+    OtherPackage,
+    /// A dependency appears.
+    NewDependency,
+    /// A dependency disappears.
+    RemovedDependency,
+    /// A changed pair of lines differs in more than the version: marker, extras, name, indentation.
+    MoreThanTheVersion,
+    /// The version comes from elsewhere than the registry: git, URL, path, tag, another index.
+    NonRegistrySource,
+    /// A line installs under a name that is not the package's.
+    Alias,
+    /// A `replace` directive decides what is built.
+    Replaced,
+    /// An option of the installer changes: index, links, editable, included file.
+    InstallerOption,
+    /// A digest or an artifact changes that belongs to no version that moves.
+    IntegrityWithoutVersion,
+    /// A digest disappears, or becomes one that can be forged.
+    IntegrityDropped,
+    /// A line changes but its lowest admitted version does not.
+    VersionUnmoved,
+    /// No version moves at all.
+    NothingMoves,
+    /// More places than the judge compares.
+    TooManyPlaces,
+}
+
+/// Why the facts cannot settle a bump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnverifiableReason {
+    /// The facts know no fixed version.
+    NoFixKnown,
+    /// A version or range of the facts cannot be read, or there are more than the judge compares.
+    FactsNotUnderstood,
+    /// What the line requires cannot be read as versions.
+    RequirementNotUnderstood,
+    /// The lowest admitted version is fixed, but what is admitted above it touches an affected range.
+    AdmitsAffected,
+    /// Several release lines are fixed and no affected range tells to which one the version belongs.
+    RangesUnknown,
+    /// Only a part of the lock file moves that newer installers do not read.
+    LegacyEntryOnly,
+    /// The version is a commit, not a release, and no fix that the facts name.
+    CommitVersion,
+    /// Nothing that was admitted before is affected, so the patch remedies nothing that it shows.
+    NothingAffectedMoves,
+}
+
+/// Why a bump does not remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefutedReason {
+    /// The lowest admitted version lies in an affected range.
+    InsideAffected,
+    /// The lowest admitted version is below every fixed version.
+    BelowEveryFix,
+    /// The version moves down.
+    Downgrade,
+    /// Another place of the package, to be seen in the diff, stays where the fix is not.
+    PlaceLeftBehind,
+}
+
+impl NotABumpReason {
+    /// Returns the code, as serialised.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAManifest => "not_a_manifest",
+            Self::NotTheProjectsManifest => "not_the_projects_manifest",
+            Self::FileChange => "file_change",
+            Self::HunkOrder => "hunk_order",
+            Self::ForeignCharacter => "foreign_character",
+            Self::NotUnderstood => "not_understood",
+            Self::Section => "section",
+            Self::EntryNotVisible => "entry_not_visible",
+            Self::EntryIncomplete => "entry_incomplete",
+            Self::OtherPackage => "other_package",
+            Self::NewDependency => "new_dependency",
+            Self::RemovedDependency => "removed_dependency",
+            Self::MoreThanTheVersion => "more_than_the_version",
+            Self::NonRegistrySource => "non_registry_source",
+            Self::Alias => "alias",
+            Self::Replaced => "replaced",
+            Self::InstallerOption => "installer_option",
+            Self::IntegrityWithoutVersion => "integrity_without_version",
+            Self::IntegrityDropped => "integrity_dropped",
+            Self::VersionUnmoved => "version_unmoved",
+            Self::NothingMoves => "nothing_moves",
+            Self::TooManyPlaces => "too_many_places",
+        }
+    }
+}
+
+impl UnverifiableReason {
+    /// Returns the code, as serialised.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoFixKnown => "no_fix_known",
+            Self::FactsNotUnderstood => "facts_not_understood",
+            Self::RequirementNotUnderstood => "requirement_not_understood",
+            Self::AdmitsAffected => "admits_affected",
+            Self::RangesUnknown => "ranges_unknown",
+            Self::LegacyEntryOnly => "legacy_entry_only",
+            Self::CommitVersion => "commit_version",
+            Self::NothingAffectedMoves => "nothing_affected_moves",
+        }
+    }
+}
+
+impl RefutedReason {
+    /// Returns the code, as serialised.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InsideAffected => "inside_affected",
+            Self::BelowEveryFix => "below_every_fix",
+            Self::Downgrade => "downgrade",
+            Self::PlaceLeftBehind => "place_left_behind",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotABumpReason, RefutedReason, UnverifiableReason};
+
+    #[test]
+    fn a_code_is_what_is_serialised() {
+        let not = NotABumpReason::NotTheProjectsManifest;
+        let open = UnverifiableReason::NothingAffectedMoves;
+        let refuted = RefutedReason::PlaceLeftBehind;
+        assert_eq!(serde_json::to_value(not).unwrap(), not.as_str());
+        assert_eq!(serde_json::to_value(open).unwrap(), open.as_str());
+        assert_eq!(serde_json::to_value(refuted).unwrap(), refuted.as_str());
+    }
+}

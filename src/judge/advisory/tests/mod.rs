@@ -1,0 +1,100 @@
+//! Claims about whole diffs, through the real parser.
+
+mod evasion;
+mod facts;
+mod go_and_maven;
+mod npm;
+mod properties;
+mod python;
+mod rust;
+
+use std::fmt::Write as _;
+
+use super::{Assessment, Level, assess};
+use crate::diff::{DiffLimits, parse};
+use crate::event::facts::{ApvFacts, Ecosystem, PackageFacts, Severity};
+
+/// Facts of one package: `affected` and `fixed` are lists joined by `;`.
+fn package(ecosystem: Ecosystem, name: &str, affected: &str, fixed: &str) -> PackageFacts {
+    let list = |text: &str| {
+        text.split(';')
+            .filter(|part| !part.is_empty())
+            .map(Box::from)
+            .collect()
+    };
+    PackageFacts {
+        ecosystem,
+        name: name.into(),
+        affected: list(affected),
+        fixed: list(fixed),
+        last_affected: None,
+        modified_ms: 0,
+        severity: Severity::High,
+    }
+}
+
+fn facts(packages: Vec<PackageFacts>) -> ApvFacts {
+    ApvFacts {
+        packages: packages.into(),
+        kev: false,
+        epss: None,
+        cwes: Box::default(),
+    }
+}
+
+fn lodash() -> ApvFacts {
+    facts(vec![package(
+        Ecosystem::Npm,
+        "lodash",
+        "<4.17.21",
+        "4.17.21",
+    )])
+}
+
+fn django() -> ApvFacts {
+    facts(vec![package(
+        Ecosystem::PyPi,
+        "django",
+        ">=2.2,<2.2.27;>=3.2,<3.2.12;>=4.0,<4.0.2",
+        "2.2.27;3.2.12;4.0.2",
+    )])
+}
+
+/// Writes a diff of one hunk a file: `lines` carry their markers, the counts are worked out.
+fn diff_of(files: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (path, lines) in files {
+        let lines: Vec<&str> = lines.lines().filter(|line| !line.is_empty()).collect();
+        let old = lines.iter().filter(|line| !line.starts_with('+')).count();
+        let new = lines.iter().filter(|line| !line.starts_with('-')).count();
+        let start = |count: usize| if count == 0 { 0 } else { 10 };
+        write!(
+            text,
+            "diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -{},{old} +{},{new} @@\n{}\n",
+            start(old),
+            start(new),
+            lines.join("\n")
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Assesses a diff text.
+fn judged(text: &str, facts: &ApvFacts) -> Assessment {
+    let diff =
+        parse(text, &DiffLimits::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assess(&diff, facts)
+}
+
+/// Assesses a diff of one file with one hunk; gives the code.
+fn code(path: &str, lines: &str, facts: &ApvFacts) -> &'static str {
+    judged(&diff_of(&[(path, lines)]), facts).code()
+}
+
+fn level(path: &str, lines: &str, facts: &ApvFacts) -> Level {
+    match judged(&diff_of(&[(path, lines)]), facts) {
+        Assessment::Remedies(remedies) => remedies.level,
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,116 @@
+//! From an assessment to a probability.
+
+use crate::diff::Diff;
+use crate::event::control::Control;
+use crate::event::decision::{BumpRecord, JudgeName, JudgementRecord};
+use crate::event::facts::ApvFacts;
+use crate::judge::advisory::{Assessment, Bump, Level, assess};
+use crate::judge::wilson_lower_bound;
+
+/// The advisory judge's name on events and in the keys of its evidence.
+const ADVISORY: &str = "advisory";
+/// The advisory judge's version: it changes whenever its rules do.
+const ADVISORY_VERSION: u32 = 1;
+
+/// What the judge says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Opinion {
+    /// P(patch is right), 0 to 1.
+    Probability(f64),
+    /// No judge can judge this patch.
+    Unavailable,
+    /// The advisory judge could not compare.
+    Inconclusive,
+}
+
+/// What the judge says, and what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What policy looks at.
+    pub opinion: Opinion,
+    /// Whether every changed line is a version change of a package that the APV names.
+    pub pure_bump: bool,
+    /// What goes on the event.
+    pub record: JudgementRecord,
+}
+
+impl Judgement {
+    /// Returns the judgement of a patch that no judge can judge.
+    pub fn none(detail: Option<String>) -> Self {
+        Self {
+            opinion: Opinion::Unavailable,
+            pure_bump: false,
+            record: JudgementRecord {
+                judge: JudgeName::None,
+                version: 0,
+                p: None,
+                finding: None,
+                detail,
+                level: None,
+                evidence: None,
+                bumps: Vec::new(),
+            },
+        }
+    }
+}
+
+/// Judges a patch by the facts of its CVE.
+///
+/// The p of a bump that remedies is not invented: it is the lower end of the 95 % Wilson interval
+/// of how often live wargames agreed with this rule at this level. The p of a bump that the facts
+/// refute is 0: that its version is affected is a fact of the table, not an estimate.
+pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement {
+    let assessment = assess(diff, facts);
+    let code = assessment.code();
+    let advisory = |opinion, finding: &str, level: Option<Level>, detail: Option<String>| Judgement {
+        opinion,
+        pure_bump: true,
+        record: JudgementRecord {
+            judge: JudgeName::Advisory,
+            version: ADVISORY_VERSION,
+            p: match opinion {
+                Opinion::Probability(p) => Some(p),
+                Opinion::Unavailable | Opinion::Inconclusive => None,
+            },
+            finding: Some(finding.to_owned()),
+            detail: detail.map(|text| format!("{code}: {text}")),
+            level: level.map(|level| level.as_str().to_owned()),
+            evidence: None,
+            bumps: assessment.bumps().iter().map(record_of).collect(),
+        },
+    };
+    match &assessment {
+        Assessment::NotABump(refusal) => {
+            let mut none = Judgement::none(Some(format!("{code}: {}", refusal.detail)));
+            none.record.finding = Some("not_a_bump".to_owned());
+            none
+        }
+        Assessment::Unverifiable(open) => {
+            advisory(Opinion::Inconclusive, "unverifiable", None, Some(open.detail.clone()))
+        }
+        Assessment::Refuted(refuted) => advisory(
+            Opinion::Probability(0.0),
+            "refuted",
+            Some(refuted.level),
+            Some(refuted.detail.clone()),
+        ),
+        Assessment::Remedies(remedies) => {
+            let evidence = control.evidence(ADVISORY, remedies.level.as_str());
+            let p = wilson_lower_bound(evidence.agreed, evidence.n);
+            let mut judgement =
+                advisory(Opinion::Probability(p), "remedies", Some(remedies.level), None);
+            judgement.record.evidence = Some(evidence);
+            judgement
+        }
+    }
+}
+
+fn record_of(bump: &Bump) -> BumpRecord {
+    BumpRecord {
+        ecosystem: bump.ecosystem,
+        package: bump.package.clone(),
+        from: (!bump.from.is_empty()).then(|| bump.from.clone()),
+        to: bump.to.clone(),
+        file: bump.file.clone(),
+    }
+}

@@ -1,0 +1,288 @@
+//! How clients are configured: one place for every option that a promise hangs on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use serde::{Deserialize, Serialize};
+use tracing::{debug, error, info, warn};
+
+use crate::config::Secret;
+use crate::event::codec::printable;
+
+/// How the group hands out partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AssignmentStrategy {
+    /// Eager, by ranges: every rebalance stops the group for a moment; the simplest to reason about.
+    Range,
+    /// Incremental: partitions that stay are never stopped.
+    CooperativeSticky,
+}
+
+/// Where Kafka is and how to speak with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaConfig {
+    /// Bootstrap servers, `host:port[,host:port]`.
+    pub brokers: String,
+    /// The consumer group, and the head of every transactional id.
+    pub group_id: String,
+    /// Names this replica; stable across restarts, unique in the group.
+    pub instance_id: String,
+    /// What every topic's name begins with, with its separator.
+    pub topic_prefix: String,
+    /// How partitions are handed out.
+    pub assignment_strategy: AssignmentStrategy,
+    /// Options handed to librdkafka by its own names, such as `security.protocol`. Those that a
+    /// promise hangs on cannot be set here. Values may be secrets, so dumps redact them.
+    pub client: BTreeMap<String, Secret>,
+}
+
+impl Default for KafkaConfig {
+    fn default() -> Self {
+        Self {
+            brokers: "127.0.0.1:9092".to_owned(),
+            group_id: "crisol".to_owned(),
+            instance_id: "crisol-0".to_owned(),
+            topic_prefix: "maximus.adaptive-immunity.".to_owned(),
+            assignment_strategy: AssignmentStrategy::Range,
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+/// Options that `[kafka.client]` must not touch, because exactly-once hangs on them.
+const RESERVED: &[&str] = &[
+    "bootstrap.servers",
+    "group.id",
+    "group.instance.id",
+    "transactional.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "isolation.level",
+    "acks",
+    "partitioner",
+    "enable.partition.eof",
+    "auto.offset.reset",
+    "transaction.timeout.ms",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "session.timeout.ms",
+    "partition.assignment.strategy",
+    "group.protocol",
+];
+
+/// The longest a dead replica stays a member of the group.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest a record waits for its acknowledgement; shorter than a transaction.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest a transaction stays open: what a dead replica left blocks readers no longer than this.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest record the client sends, before compression: room for a dead letter with headers.
+pub const MAX_OUTPUT_BYTES: usize = /* 3.5 MiB */ 3_584 * 1_024;
+
+/// Why a Kafka configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKafkaConfig {
+    /// A field is empty.
+    #[error("kafka.{0} is empty")]
+    Empty(&'static str),
+    /// A reserved option is set.
+    #[error("kafka.client must not set {0}: exactly-once depends on it")]
+    Reserved(String),
+}
+
+impl KafkaConfig {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`InvalidKafkaConfig`] names the field.
+    pub fn validate(&self) -> Result<(), InvalidKafkaConfig> {
+        for (name, value) in [
+            ("brokers", &self.brokers),
+            ("group_id", &self.group_id),
+            ("instance_id", &self.instance_id),
+        ] {
+            if value.is_empty() {
+                return Err(InvalidKafkaConfig::Empty(name));
+            }
+        }
+        match self.client.keys().find(|key| RESERVED.contains(&key.as_str())) {
+            Some(key) => Err(InvalidKafkaConfig::Reserved(key.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (key, value) in &self.client {
+            config.set(key, value.expose());
+        }
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", format!("{}.{}", self.group_id, self.instance_id))
+            // A broker that comes back should be found at once, not after the default 10 s.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("topic.metadata.refresh.interval.ms", "30000")
+            .set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// Returns the configuration of a role's group consumer.
+    pub fn group_consumer(&self, role: &str) -> ClientConfig {
+        let strategy = match self.assignment_strategy {
+            AssignmentStrategy::Range => "range",
+            AssignmentStrategy::CooperativeSticky => "cooperative-sticky",
+        };
+        let mut config = self.base();
+        config
+            .set("group.id", &self.group_id)
+            .set("group.instance.id", format!("{role}.{}", self.instance_id))
+            .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
+            .set("heartbeat.interval.ms", "1000")
+            .set("max.poll.interval.ms", "60000")
+            .set("partition.assignment.strategy", strategy)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("fetch.wait.max.ms", "100")
+            // Fetched and not yet taken; bounds memory whatever the number of partitions.
+            .set("queued.min.messages", "20000")
+            .set("queued.max.messages.kbytes", /* 16 MiB */ "16384")
+            .set("fetch.message.max.bytes", /* 1 MiB a partition */ "1048576")
+            .set("statistics.interval.ms", "1000");
+        config
+    }
+
+    /// Returns the configuration of a consumer that tails a whole topic without a group.
+    ///
+    /// The group id is set because librdkafka needs one to hand out records; it is never joined and
+    /// nothing is committed under it.
+    pub fn table_consumer(&self, topic: &str) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("group.id", format!("{}.table.{topic}", self.group_id))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.min.messages", "5000")
+            .set("queued.max.messages.kbytes", /* 4 MiB */ "4096")
+            .set("fetch.message.max.bytes", "524288");
+        config
+    }
+
+    /// Returns the configuration of a client that only asks for offsets and metadata.
+    pub fn query_client(&self, isolation: &str) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("group.id", format!("{}.query", self.group_id))
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", isolation);
+        config
+    }
+
+    /// Returns the configuration of a role's transactional producer.
+    pub fn transactional_producer(&self, role: &str) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", self.transactional_id(role))
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        config
+    }
+
+    /// Returns the configuration of an idempotent producer outside any transaction.
+    pub fn producer(&self) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+            // Keys land where the Java clients put them.
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "5")
+            .set("batch.num.messages", "10000")
+            .set("message.max.bytes", /* 4 MiB */ "4194304")
+            .set("queue.buffering.max.messages", "200000")
+            .set("queue.buffering.max.kbytes", /* 64 MiB */ "65536")
+            .set("statistics.interval.ms", "1000");
+        config
+    }
+
+    /// Returns the transactional id of a role: roles of one process do not fence each other.
+    pub fn transactional_id(&self, role: &str) -> String {
+        format!("crisol.{}.{role}.{}", self.group_id, self.instance_id)
+    }
+}
+
+/// A client context that does nothing but log; for clients whose events nobody needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogContext;
+
+impl ClientContext for LogContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for LogContext {}
+
+/// Writes a line of the client's own log; broker text in it is escaped.
+pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let message = printable(message);
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            error!(target: "librdkafka", facility, message);
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+            warn!(target: "librdkafka", facility, message);
+        }
+        RDKafkaLogLevel::Notice => info!(target: "librdkafka", facility, message),
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            debug!(target: "librdkafka", facility, message);
+        }
+    }
+}
+
+/// Writes an error of the client; broker text in it is escaped.
+pub fn log_error(error: &KafkaError, reason: &str) {
+    warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_exactly_once_depends_on_cannot_be_configured_away() {
+        let mut config = KafkaConfig::default();
+        config.validate().unwrap();
+        config
+            .client
+            .insert("isolation.level".into(), Secret::new("read_uncommitted"));
+        assert_eq!(
+            config.validate().unwrap_err().to_string(),
+            "kafka.client must not set isolation.level: exactly-once depends on it"
+        );
+    }
+
+    #[test]
+    fn timeouts_are_ordered_so_that_an_heir_is_not_blocked_for_long() {
+        assert!(DELIVERY_TIMEOUT < TRANSACTION_TIMEOUT);
+        assert!(SESSION_TIMEOUT < TRANSACTION_TIMEOUT);
+    }
+}

@@ -1,0 +1,12 @@
+//! Kafka: clients, transactions, tables, topics and dead letters. Nothing above this room knows the
+//! client library's types but the engine, which drives them.
+
+pub mod client;
+pub mod dead_letter;
+pub mod embedded;
+pub mod error;
+pub mod partitioner;
+pub mod statistics;
+pub mod table;
+pub mod topics;
+pub mod transaction;

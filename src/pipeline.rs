@@ -1,0 +1,164 @@
+//! The pipeline: what happens to a batch, as one sentence. It knows no Kafka.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use crate::diff::DiffLimits;
+use crate::event::limits::EventLimits;
+use crate::event::reason::Reason;
+use crate::event::record::{Batch, Handled, Record};
+use crate::log::client::MAX_OUTPUT_BYTES;
+use crate::policy::RiskConfig;
+use crate::stage::route::{Case, Routing};
+use crate::stage::{Refused, decode::decode, join::join, judge::judge, read::read};
+use crate::table::Tables;
+
+/// What the stages are told by configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PipelineConfig {
+    /// Whether approvals are on where `control` says nothing.
+    pub auto_approve: bool,
+    /// How long the APV table may take to catch up with a batch, in milliseconds.
+    pub join_wait_ms: u64,
+    /// The largest record that may be written, in bytes.
+    pub max_output_bytes: usize,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self {
+            auto_approve: false,
+            join_wait_ms: 5_000,
+            max_output_bytes: MAX_OUTPUT_BYTES,
+        }
+    }
+}
+
+/// The wall clock, in milliseconds since the epoch; it enters headers alone.
+pub type Clock = fn() -> i64;
+
+/// Everything a batch goes through.
+pub struct Pipeline {
+    tables: Arc<Tables>,
+    config: PipelineConfig,
+    events: EventLimits,
+    diffs: DiffLimits,
+    risk: RiskConfig,
+    clock: Clock,
+}
+
+impl Pipeline {
+    /// Returns the pipeline over these tables.
+    pub fn new(
+        tables: Arc<Tables>,
+        config: PipelineConfig,
+        events: EventLimits,
+        diffs: DiffLimits,
+        risk: RiskConfig,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            tables,
+            config,
+            events,
+            diffs,
+            risk,
+            clock,
+        }
+    }
+
+    /// Returns the tables that the pipeline looks things up in.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Returns exactly one outcome for each record of the batch, in order.
+    ///
+    /// A panic is a defect of Crisol's, not the stream's end: the batch is taken again record by
+    /// record, and the one that panics becomes a dead letter `panicked`.
+    pub fn handle(&self, batch: &Batch) -> Vec<Handled> {
+        if let Ok(handled) = catch_unwind(AssertUnwindSafe(|| self.run(batch, &batch.records))) {
+            return handled;
+        }
+        if let (Some(first), Some(_)) = (batch.records.first(), batch.records.last()) {
+            self.tables
+                .open_items
+                .forget_proposed(batch.partition, first.offset);
+        }
+        batch
+            .records
+            .iter()
+            .map(|record| {
+                let alone = std::slice::from_ref(record);
+                catch_unwind(AssertUnwindSafe(|| self.run(batch, alone)))
+                    .ok()
+                    .and_then(|mut handled| handled.pop())
+                    .unwrap_or_else(|| self.give_up(batch, record, Reason::Panicked, "judging this record panicked"))
+            })
+            .collect()
+    }
+
+    /// Returns a record as a dead letter without looking at it.
+    pub fn give_up(&self, batch: &Batch, record: &Record, reason: Reason, message: &str) -> Handled {
+        error!(
+            topic = %batch.topic,
+            partition = batch.partition,
+            offset = record.offset,
+            %reason,
+            "record given up"
+        );
+        let control = self.tables.control_snapshot();
+        let refused = Refused {
+            reason,
+            message: message.to_owned(),
+        };
+        self.routing(&control).dead(batch, record, &refused)
+    }
+
+    /// The sentence.
+    fn run(&self, batch: &Batch, records: &[Record]) -> Vec<Handled> {
+        // A batch sees one snapshot of the settings.
+        let control = self.tables.control_snapshot();
+        // Bytes become patches, or dead letters.
+        let patches = decode(records, &self.events);
+        // Patches become diffs, or dead letters.
+        let diffs = read(&patches, &self.diffs);
+        // Each patch meets what is known of its CVE.
+        let joined = join(&patches, &self.tables, Duration::from_millis(self.config.join_wait_ms));
+        // Recall belongs here: what memory knows of this very patch.
+        // Each case gets its p and its risk.
+        let judged = judge(&diffs, &joined, &control, &self.risk);
+        // Policy answers, and events tell of it. One after another: an item that this batch opens
+        // stands against the next patch of the same CVE.
+        let routing = self.routing(&control);
+        let mut handled = Vec::with_capacity(records.len());
+        for ((((record, patch), diff), joined), judged) in
+            records.iter().zip(&patches).zip(&diffs).zip(&joined).zip(&judged)
+        {
+            let case = Case {
+                record,
+                patch,
+                diff,
+                joined,
+                judged,
+            };
+            handled.push(routing.route(batch, &case));
+        }
+        handled
+    }
+
+    fn routing<'a>(&'a self, control: &'a crate::event::control::Control) -> Routing<'a> {
+        Routing {
+            control,
+            open_items: &self.tables.open_items,
+            auto_approve_default: self.config.auto_approve,
+            max_output_bytes: self.config.max_output_bytes,
+            now_ms: (self.clock)(),
+        }
+    }
+}

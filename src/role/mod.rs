@@ -1,0 +1,6 @@
+//! Roles: composition only. Each builds its parts from the settings and runs them.
+
+pub mod settings;
+pub mod validate;
+
+pub use settings::{InvalidSettings, Settings};

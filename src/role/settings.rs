@@ -1,0 +1,187 @@
+//! The settings of the whole process, composed from what each room declares.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{ConfigError, Layers, load};
+use crate::diff::DiffLimits;
+use crate::engine::{EngineConfig, FAILPOINT_ENV};
+use crate::event::limits::EventLimits;
+use crate::http::HttpConfig;
+use crate::log::client::KafkaConfig;
+use crate::log::topics::TopicsConfig;
+use crate::pipeline::PipelineConfig;
+use crate::policy::RiskConfig;
+use crate::table::{ApvConfig, OpenItemsConfig};
+
+/// Names that others rely on, and the setting each stands for.
+const ALIASES: &[(&str, &str)] = &[
+    ("KAFKA_BROKERS", "kafka.brokers"),
+    ("CRISOL_INSTANCE_ID", "kafka.instance_id"),
+    ("CRISOL_GROUP_ID", "kafka.group_id"),
+    ("CRISOL_TOPIC_PREFIX", "kafka.topic_prefix"),
+    ("CRISOL_HTTP_LISTEN", "http.listen"),
+    ("AUTO_APPROVE_ENABLED", "judging.auto_approve"),
+    ("LOG_LEVEL", "log.level"),
+];
+
+/// Variables that begin like settings and are none.
+const IGNORED: &[&str] = &[FAILPOINT_ENV, "CRISOL_CONFIG", "CRISOL_SECRET_KEY"];
+
+/// Everything the process is told.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where Kafka is and who this replica is there.
+    pub kafka: KafkaConfig,
+    /// What differs from the files under `topics/`.
+    pub topics: TopicsConfig,
+    /// Bounds on a record.
+    pub limits: EventLimits,
+    /// Bounds on a diff.
+    pub diff: DiffLimits,
+    /// Bounds between levels of patch risk.
+    pub risk: RiskConfig,
+    /// What the stages are told.
+    pub judging: PipelineConfig,
+    /// Bounds of the engine.
+    pub engine: EngineConfig,
+    /// Bounds of the APV table.
+    pub apv: ApvConfig,
+    /// Bounds of the table of open items.
+    pub items: OpenItemsConfig,
+    /// The sidecar.
+    pub http: HttpConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// How logs are written; they go to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// A level, or a filter such as `info,librdkafka=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line, for machines.
+    Json,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// Why settings are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSettings {
+    /// A source cannot be read or holds something unknown.
+    #[error(transparent)]
+    Source(#[from] ConfigError),
+    /// Values that make no sense, alone or together.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Settings {
+    /// Returns the settings from flags over environment over file over defaults, cross-checked.
+    ///
+    /// # Errors
+    /// [`InvalidSettings`] names the source and the key.
+    pub fn load(
+        file: Option<&Path>,
+        env: Vec<(String, String)>,
+        flags: Vec<(String, String)>,
+    ) -> Result<Self, InvalidSettings> {
+        let settings: Self = load(&Layers {
+            file,
+            env,
+            aliases: ALIASES,
+            ignored: IGNORED,
+            flags,
+        })?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`InvalidSettings::Value`] names the key.
+    pub fn validate(&self) -> Result<(), InvalidSettings> {
+        let value = |message: String| InvalidSettings::Value(message);
+        self.kafka.validate().map_err(|e| value(e.to_string()))?;
+        self.engine.validate().map_err(|e| value(e.to_string()))?;
+        self.diff.validate().map_err(|e| value(format!("diff.{e}")))?;
+        self.http.validate().map_err(|e| value(e.to_string()))?;
+        if self.limits.max_record_bytes > self.judging.max_output_bytes {
+            return Err(value(
+                "limits.max_record_bytes must not exceed judging.max_output_bytes, or a dead letter could not carry what it is of".to_owned(),
+            ));
+        }
+        if self.judging.max_output_bytes > crate::log::client::MAX_OUTPUT_BYTES {
+            return Err(value(format!(
+                "judging.max_output_bytes must not exceed {}",
+                crate::log::client::MAX_OUTPUT_BYTES
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_env(pairs: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
+        let env = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Settings::load(None, env, Vec::new())
+    }
+
+    #[test]
+    fn the_names_that_others_rely_on_are_read() {
+        let settings = from_env(&[
+            ("KAFKA_BROKERS", "k:1"),
+            ("CRISOL_INSTANCE_ID", "r7"),
+            ("CRISOL_GROUP_ID", "g"),
+            ("CRISOL_TOPIC_PREFIX", "x."),
+            ("CRISOL_HTTP_LISTEN", "127.0.0.1:1"),
+            ("AUTO_APPROVE_ENABLED", "true"),
+            ("LOG_LEVEL", "debug"),
+            ("CRISOL_ENGINE_WORKERS", "3"),
+            ("CRISOL_FAILPOINT", "after-poll:kill"),
+        ])
+        .unwrap();
+        assert_eq!(settings.kafka.brokers, "k:1");
+        assert_eq!(settings.kafka.instance_id, "r7");
+        assert_eq!(settings.kafka.topic_prefix, "x.");
+        assert!(settings.judging.auto_approve);
+        assert_eq!(settings.engine.workers, 3);
+        assert_eq!(settings.log.level, "debug");
+    }
+
+    #[test]
+    fn approvals_are_off_unless_somebody_switches_them_on() {
+        assert!(!from_env(&[]).unwrap().judging.auto_approve);
+    }
+
+    #[test]
+    fn values_are_checked_against_each_other() {
+        let error = from_env(&[("CRISOL_LIMITS_MAX_RECORD_BYTES", "9000000")]).unwrap_err();
+        assert!(error.to_string().contains("limits.max_record_bytes"), "{error}");
+    }
+}

@@ -1,0 +1,165 @@
+//! The tables together: started, asked and measured as one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{IntGaugeVec, Opts, Registry};
+
+use crate::event::control::Control;
+use crate::event::limits::EventLimits;
+use crate::event::topic::Topic;
+use crate::log::client::KafkaConfig;
+use crate::log::table::{Table, TableError};
+use crate::log::topics::TopicNames;
+use crate::table::{ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig};
+
+/// What judging looks things up in. The readers are `None` where facts come from a file.
+pub struct Tables {
+    /// What is known of each CVE.
+    pub apv: Arc<ApvTable>,
+    /// The settings in force.
+    pub control: Arc<ControlTable>,
+    /// What people still have before them.
+    pub open_items: Arc<OpenItems>,
+    tails: Option<Tails>,
+}
+
+struct Tails {
+    apv: Table,
+    control: Table,
+    open_items: Table,
+}
+
+/// Gauges of the tables, set when they are scraped.
+pub struct TableMetrics {
+    entries: IntGaugeVec,
+    records: IntGaugeVec,
+    bad: IntGaugeVec,
+    ready: IntGaugeVec,
+}
+
+impl Tables {
+    /// Returns empty tables that nothing feeds but their own `apply`.
+    pub fn detached(apv: ApvConfig, open_items: OpenItemsConfig, limits: &EventLimits) -> Self {
+        Self {
+            apv: Arc::new(ApvTable::new(apv, limits.clone())),
+            control: Arc::new(ControlTable::default()),
+            open_items: Arc::new(OpenItems::new(open_items, limits.clone())),
+            tails: None,
+        }
+    }
+
+    /// Returns tables that tail their topics from now on.
+    ///
+    /// # Errors
+    /// [`TableError`] if a reader cannot start.
+    pub fn tail(
+        kafka: &KafkaConfig,
+        names: &TopicNames,
+        apv: ApvConfig,
+        open_items: OpenItemsConfig,
+        limits: &EventLimits,
+    ) -> Result<Self, TableError> {
+        let mut tables = Self::detached(apv, open_items, limits);
+        let start = |topic: Topic, sink| {
+            Table::start(kafka, names.of(topic).to_owned(), names.partitions(topic), sink)
+        };
+        let (apv, control, items) = (
+            Arc::clone(&tables.apv),
+            Arc::clone(&tables.control),
+            Arc::clone(&tables.open_items),
+        );
+        tables.tails = Some(Tails {
+            apv: start(Topic::Apv, Box::new(move |_, key, value| apv.apply(key, value)))?,
+            control: start(Topic::Control, Box::new(move |at, key, value| control.apply(at, key, value)))?,
+            open_items: start(Topic::HitlOpen, Box::new(move |_, key, value| items.apply(key, value)))?,
+        });
+        Ok(tables)
+    }
+
+    /// Returns whether every table has been read to its end once.
+    pub fn is_ready(&self) -> bool {
+        self.tails.as_ref().is_none_or(|tails| {
+            tails.apv.is_ready() && tails.control.is_ready() && tails.open_items.is_ready()
+        })
+    }
+
+    /// Waits until every table has been read to its end once.
+    ///
+    /// # Errors
+    /// [`TableError::Stale`] names the table that did not get there within `limit`.
+    pub fn wait_ready(&self, limit: Duration) -> Result<(), TableError> {
+        match &self.tails {
+            None => Ok(()),
+            Some(tails) => {
+                tails.control.wait_ready(limit)?;
+                tails.apv.wait_ready(limit)?;
+                tails.open_items.wait_ready(limit)
+            }
+        }
+    }
+
+    /// Returns the settings as of now.
+    pub fn control_snapshot(&self) -> Arc<Control> {
+        self.control.snapshot()
+    }
+
+    /// Waits until the APV table has read what its topic holds now.
+    ///
+    /// # Errors
+    /// [`TableError`] if it cannot within `limit`.
+    pub fn catch_up_apv(&self, limit: Duration) -> Result<(), TableError> {
+        self.tails.as_ref().map_or(Ok(()), |tails| tails.apv.catch_up(limit))
+    }
+
+    /// Waits until the table of open items has read what its topic holds now.
+    ///
+    /// # Errors
+    /// [`TableError`] if it cannot within `limit`.
+    pub fn catch_up_open_items(&self, limit: Duration) -> Result<(), TableError> {
+        self.tails.as_ref().map_or(Ok(()), |tails| tails.open_items.catch_up(limit))
+    }
+}
+
+impl TableMetrics {
+    /// Registers the gauges: `crisol_table_{entries,records,bad_records,ready}` by `table`.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), &["table"])?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            entries: gauge("crisol_table_entries", "Entries a table holds")?,
+            records: gauge("crisol_table_records", "Records a table has read since the start")?,
+            bad: gauge("crisol_table_bad_records", "Records a table could not read since the start")?,
+            ready: gauge("crisol_table_ready", "Whether a table has been read to its end once")?,
+        })
+    }
+
+    /// Sets the gauges from the tables.
+    pub fn observe(&self, tables: &Tables) {
+        let control = tables.control_snapshot();
+        let settings = control.evidence.values().map(|w| w.len()).sum::<usize>();
+        let rows = [
+            ("apv", tables.apv.len(), tables.tails.as_ref().map(|t| &t.apv)),
+            ("control", settings, tables.tails.as_ref().map(|t| &t.control)),
+            ("hitl_open", tables.open_items.len(), tables.tails.as_ref().map(|t| &t.open_items)),
+        ];
+        for (name, entries, tail) in rows {
+            let set = |gauge: &IntGaugeVec, value: u64| {
+                gauge
+                    .with_label_values(&[name])
+                    .set(i64::try_from(value).unwrap_or(i64::MAX));
+            };
+            set(&self.entries, entries as u64);
+            let (records, bad) = tail.map_or((0, 0), Table::counts);
+            set(&self.records, records);
+            set(&self.bad, bad);
+            set(&self.ready, u64::from(tail.is_none_or(Table::is_ready)));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The tables: topics tailed into bounded memory by every replica.
+
+mod apv;
+mod bundle;
+mod control;
+mod open_items;
+
+pub use apv::{ApvConfig, ApvTable, Known};
+pub use bundle::{TableMetrics, Tables};
+pub use control::ControlTable;
+pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place};

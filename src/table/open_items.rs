@@ -1,0 +1,371 @@
+//! The table of open items: what a person still has before them, and what this replica is about to
+//! put there.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::codec::read_json;
+use crate::event::hitl::{OpenItem, parse_open_item_key};
+use crate::event::limits::EventLimits;
+
+/// Stands for any package where a case does not tell which it is for.
+pub const ANY_PACKAGE: &str = "*";
+
+/// Bounds of the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenItemsConfig {
+    /// The most items held. Past it the table cannot say what is open, so nothing is approved until
+    /// people have caught up and the replica has started again.
+    pub max_items: usize,
+}
+
+impl Default for OpenItemsConfig {
+    fn default() -> Self {
+        Self { max_items: 1_000_000 }
+    }
+}
+
+/// The place of an input record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its partition of `patches`.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// An item as the table holds it.
+#[derive(Debug, Clone)]
+struct Item {
+    package: Box<str>,
+    patch_id: Box<str>,
+    decision_id: Uuid,
+    blocking: bool,
+    opened_at: Place,
+    /// Put here by this replica in a transaction that the table has not read yet.
+    pending: bool,
+}
+
+#[derive(Default)]
+struct Items {
+    by_cve: HashMap<Box<str>, Vec<Item>, RandomState>,
+    count: usize,
+    overflowed: bool,
+}
+
+/// What is open, by CVE.
+pub struct OpenItems {
+    items: RwLock<Items>,
+    distrusted: AtomicBool,
+    config: OpenItemsConfig,
+    limits: EventLimits,
+}
+
+/// What a case asks the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Its CVE.
+    pub cve_id: &'a str,
+    /// Its package, or `*`.
+    pub package: &'a str,
+    /// Its patch.
+    pub patch_id: &'a str,
+    /// Its question.
+    pub decision_id: Uuid,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl OpenItems {
+    /// Returns an empty table.
+    pub fn new(config: OpenItemsConfig, limits: EventLimits) -> Self {
+        Self {
+            items: RwLock::new(Items::default()),
+            distrusted: AtomicBool::new(false),
+            config,
+            limits,
+        }
+    }
+
+    /// Returns how many items are open.
+    pub fn len(&self) -> usize {
+        self.items.read().count
+    }
+
+    /// Returns whether no item is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether a person might still approve another item of this CVE and package.
+    ///
+    /// An item of the same patch with another digest is superseded by this one and does not count.
+    /// Neither does one that was opened by this record or a later one of the same partition: it is
+    /// from this record's future, seen because the stream is being replayed.
+    pub fn blocks(&self, asking: &Asking<'_>) -> bool {
+        let items = self.items.read();
+        if items.overflowed || self.distrusted.load(Ordering::Relaxed) {
+            return true;
+        }
+        let Some(of_cve) = items.by_cve.get(asking.cve_id) else {
+            return false;
+        };
+        of_cve.iter().any(|item| {
+            let superseded =
+                *item.patch_id == *asking.patch_id && item.decision_id != asking.decision_id;
+            let later = item.opened_at.partition == asking.place.partition
+                && item.opened_at.offset >= asking.place.offset;
+            item.blocking && !superseded && !later && same_package(&item.package, asking.package)
+        })
+    }
+
+    /// Says whether the table may be relied on. One that may not blocks everything, as an overflowed
+    /// one does: it cannot say what is open.
+    pub fn trust(&self, reliable: bool) {
+        self.distrusted.store(!reliable, Ordering::Relaxed);
+    }
+
+    /// Returns where an open item of exactly this question was opened first.
+    pub fn opened_at(&self, asking: &Asking<'_>) -> Option<Place> {
+        self.find(asking, |item| item.decision_id == asking.decision_id)
+    }
+
+    /// Returns whether an item of this patch is open, whatever its digest.
+    pub fn has_item_of_patch(&self, asking: &Asking<'_>) -> bool {
+        self.find(asking, |_| true).is_some()
+    }
+
+    fn find(&self, asking: &Asking<'_>, matches: impl Fn(&Item) -> bool) -> Option<Place> {
+        let items = self.items.read();
+        let of_cve = items.by_cve.get(asking.cve_id)?;
+        of_cve
+            .iter()
+            .find(|item| {
+                *item.patch_id == *asking.patch_id
+                    && *item.package == *asking.package
+                    && matches(item)
+            })
+            .map(|item| item.opened_at)
+    }
+
+    /// Notes an item that this replica is about to open, so that the next patch of the CVE sees it
+    /// before the transaction is committed.
+    pub fn propose(&self, asking: &Asking<'_>, blocking: bool, opened_at: Place) {
+        let item = Item {
+            package: Box::from(asking.package),
+            patch_id: Box::from(asking.patch_id),
+            decision_id: asking.decision_id,
+            blocking,
+            opened_at,
+            pending: true,
+        };
+        self.put(asking.cve_id, item);
+    }
+
+    /// Forgets what was proposed for records of a partition at or past `from`: its transaction was
+    /// aborted or its partition belongs to another replica.
+    pub fn forget_proposed(&self, partition: i32, from: i64) {
+        let mut items = self.items.write();
+        let mut gone = 0;
+        items.by_cve.retain(|_, of_cve| {
+            let before = of_cve.len();
+            of_cve.retain(|item| {
+                let undone = item.pending
+                    && item.opened_at.partition == partition
+                    && item.opened_at.offset >= from;
+                !undone
+            });
+            gone += before - of_cve.len();
+            !of_cve.is_empty()
+        });
+        items.count -= gone;
+    }
+
+    /// Applies one record of the topic; a tombstone closes the item.
+    ///
+    /// # Errors
+    /// What is wrong with the record, for the log.
+    pub fn apply(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), String> {
+        let key = key
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .ok_or("no readable key")?;
+        let (cve_id, package, patch_id) =
+            parse_open_item_key(key).ok_or("the key is not cve_id|package|patch_id")?;
+        let Some(value) = value else {
+            self.remove(cve_id, package, patch_id);
+            return Ok(());
+        };
+        match read_json::<OpenItem<'_>>(Some(value), &self.limits) {
+            Ok(open) => {
+                let item = Item {
+                    package: Box::from(package),
+                    patch_id: Box::from(patch_id),
+                    decision_id: open.decision_id,
+                    blocking: open.blocking,
+                    opened_at: Place {
+                        partition: open.source.partition,
+                        offset: open.source.offset,
+                    },
+                    pending: false,
+                };
+                self.put(cve_id, item);
+                Ok(())
+            }
+            Err(error) => {
+                // Something is open that cannot be read: it blocks.
+                let item = Item {
+                    package: Box::from(package),
+                    patch_id: Box::from(patch_id),
+                    decision_id: Uuid::nil(),
+                    blocking: true,
+                    opened_at: Place { partition: -1, offset: -1 },
+                    pending: false,
+                };
+                self.put(cve_id, item);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn put(&self, cve_id: &str, item: Item) {
+        let mut guard = self.items.write();
+        let items = &mut *guard;
+        if items.count >= self.config.max_items {
+            items.overflowed = true;
+        }
+        if items.overflowed {
+            return;
+        }
+        let of_cve = items.by_cve.entry(Box::from(cve_id)).or_default();
+        let same = of_cve
+            .iter_mut()
+            .find(|known| known.patch_id == item.patch_id && known.package == item.package);
+        match same {
+            Some(known) => *known = item,
+            None => {
+                of_cve.push(item);
+                items.count += 1;
+            }
+        }
+    }
+
+    fn remove(&self, cve_id: &str, package: &str, patch_id: &str) {
+        let mut guard = self.items.write();
+        let items = &mut *guard;
+        let Some(of_cve) = items.by_cve.get_mut(cve_id) else {
+            return;
+        };
+        let before = of_cve.len();
+        of_cve.retain(|item| !(*item.patch_id == *patch_id && *item.package == *package));
+        items.count -= before - of_cve.len();
+        if of_cve.is_empty() {
+            items.by_cve.remove(cve_id);
+        }
+    }
+}
+
+fn same_package(one: &str, other: &str) -> bool {
+    one == other || one == ANY_PACKAGE || other == ANY_PACKAGE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(max_items: usize) -> OpenItems {
+        OpenItems::new(OpenItemsConfig { max_items }, EventLimits::default())
+    }
+
+    fn asking(patch_id: &str, digest: u128, offset: i64) -> Asking<'_> {
+        Asking {
+            cve_id: "CVE-1",
+            package: "p",
+            patch_id,
+            decision_id: Uuid::from_u128(digest),
+            place: Place { partition: 0, offset },
+        }
+    }
+
+    fn propose(table: &OpenItems, patch_id: &str, digest: u128, offset: i64) {
+        let item = asking(patch_id, digest, offset);
+        table.propose(&item, true, item.place);
+    }
+
+    #[test]
+    fn an_item_blocks_other_patches_of_the_same_cve_and_package() {
+        let table = table(10);
+        propose(&table, "a", 1, 0);
+        assert!(table.blocks(&asking("b", 2, 1)));
+        assert!(!table.blocks(&Asking { package: "q", ..asking("b", 2, 1) }));
+        assert!(table.blocks(&Asking { package: "*", ..asking("b", 2, 1) }));
+        assert!(!table.blocks(&Asking { cve_id: "CVE-2", ..asking("b", 2, 1) }));
+    }
+
+    #[test]
+    fn a_new_digest_supersedes_the_item_of_its_own_patch() {
+        let table = table(10);
+        propose(&table, "a", 1, 0);
+        assert!(!table.blocks(&asking("a", 2, 1)));
+        assert!(table.blocks(&asking("a", 1, 1)), "the same question sent again is still open");
+    }
+
+    #[test]
+    fn an_item_from_the_records_future_does_not_block_a_replay() {
+        let table = table(10);
+        propose(&table, "a", 1, 5);
+        assert!(!table.blocks(&asking("b", 2, 4)));
+        assert!(!table.blocks(&asking("a", 1, 5)));
+        assert!(table.blocks(&asking("b", 2, 6)));
+    }
+
+    #[test]
+    fn what_was_proposed_is_forgotten_with_its_transaction_but_not_what_was_committed() {
+        let table = table(10);
+        propose(&table, "a", 1, 3);
+        propose(&table, "b", 2, 4);
+        let committed = OpenItem {
+            decision_id: Uuid::from_u128(1),
+            patch_id: "a".into(),
+            patch_digest: "d".into(),
+            cve_id: "CVE-1".into(),
+            package: "p".into(),
+            reason: crate::event::reason::Reason::NoExploit,
+            blocking: true,
+            source: crate::event::decision::Source {
+                topic: "t".into(),
+                partition: 0,
+                offset: 3,
+                timestamp_ms: 0,
+            },
+        };
+        let value = serde_json::to_vec(&committed).unwrap();
+        table.apply(Some(b"CVE-1|p|a"), Some(&value)).unwrap();
+        table.forget_proposed(0, 0);
+        assert_eq!(table.len(), 1);
+        assert!(table.blocks(&asking("c", 3, 9)));
+        table.apply(Some(b"CVE-1|p|a"), None).unwrap();
+        assert!(table.is_empty());
+        assert!(!table.blocks(&asking("c", 3, 9)));
+    }
+
+    #[test]
+    fn a_table_that_cannot_say_what_is_open_blocks_everything() {
+        let table = table(1);
+        propose(&table, "a", 1, 0);
+        propose(&table, "b", 2, 1);
+        assert!(table.blocks(&Asking { cve_id: "CVE-9", ..asking("c", 3, 2) }));
+    }
+
+    #[test]
+    fn an_unreadable_item_blocks() {
+        let table = table(10);
+        table.apply(Some(b"CVE-1|p|a"), Some(b"{")).unwrap_err();
+        assert!(table.blocks(&asking("b", 2, 1)));
+    }
+}
