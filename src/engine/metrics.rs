@@ -210,25 +210,31 @@ impl EngineMetrics {
         }
     }
 
-    /// Sets the lag of each partition and the client's own figures from the newest statistics.
-    pub fn observe_clients(&self, topic: &str, consumer: &Latest, producer: &Latest) {
-        if let Some(statistics) = consumer.lock().as_ref() {
-            self.client_figures("consumer", statistics);
-            let partitions = statistics.topics.get(topic).map(|t| &t.partitions);
-            for (partition, figures) in partitions.into_iter().flatten() {
-                let label = partition.to_string();
-                // Only partitions that this replica owns have a committed offset here.
-                let Ok(committed) = self.committed.get_metric_with_label_values(&[label.as_str()]) else {
-                    continue;
-                };
-                if figures.ls_offset >= 0 && committed.get() > 0 {
-                    let lag = (figures.ls_offset - committed.get()).max(0);
-                    self.lag.with_label_values(&[label.as_str()]).set(lag);
+    /// Sets the lag of each owned partition and the client's own figures, once for every set of
+    /// statistics. `owned` tells each partition's committed offset.
+    pub fn observe_clients(
+        &self,
+        topic: &str,
+        consumer: &Latest,
+        producer: &Latest,
+        owned: impl Iterator<Item = (i32, i64)>,
+    ) {
+        if let Some(statistics) = consumer.lock().take() {
+            self.client_figures("consumer", &statistics);
+            for (partition, committed) in owned {
+                let figures = statistics
+                    .topics
+                    .get(topic)
+                    .and_then(|topic| topic.partitions.get(&partition));
+                if let Some(figures) = figures.filter(|figures| figures.ls_offset >= 0) {
+                    self.lag
+                        .with_label_values(&[partition.to_string()])
+                        .set((figures.ls_offset - committed).max(0));
                 }
             }
         }
-        if let Some(statistics) = producer.lock().as_ref() {
-            self.client_figures("producer", statistics);
+        if let Some(statistics) = producer.lock().take() {
+            self.client_figures("producer", &statistics);
         }
     }
 

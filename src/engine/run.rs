@@ -222,6 +222,9 @@ impl Engine {
             &self.topic,
             &self.events.statistics,
             &self.producer_context.statistics,
+            self.assignment
+                .iter()
+                .map(|(partition, owned)| (partition, owned.ledger.sealed_through())),
         );
     }
 

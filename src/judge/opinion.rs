@@ -17,6 +17,9 @@ const ADVISORY_VERSION: u32 = 1;
 pub enum Opinion {
     /// P(patch is right), 0 to 1.
     Probability(f64),
+    /// A lower bound of it, 0 to 1: enough evidence lets it approve, but a lack of evidence is no
+    /// reason to refuse.
+    AtLeast(f64),
     /// No judge can judge this patch.
     Unavailable,
     /// The advisory judge could not compare.
@@ -69,7 +72,7 @@ pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement 
             judge: JudgeName::Advisory,
             version: ADVISORY_VERSION,
             p: match opinion {
-                Opinion::Probability(p) => Some(p),
+                Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
                 Opinion::Unavailable | Opinion::Inconclusive => None,
             },
             finding: Some(finding.to_owned()),
@@ -98,7 +101,7 @@ pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement 
             let evidence = control.evidence(ADVISORY, remedies.level.as_str());
             let p = wilson_lower_bound(evidence.agreed, evidence.n);
             let mut judgement =
-                advisory(Opinion::Probability(p), "remedies", Some(remedies.level), None);
+                advisory(Opinion::AtLeast(p), "remedies", Some(remedies.level), None);
             judgement.record.evidence = Some(evidence);
             judgement
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, error, info, warn};
 
@@ -260,6 +260,10 @@ pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// Writes an error of the client; broker text in it is escaped.
 pub fn log_error(error: &KafkaError, reason: &str) {
+    // The end of a partition is news for a table, not an error.
+    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
+        return;
+    }
     warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");
 }
 

@@ -100,17 +100,20 @@ pub fn decide(policy: &Policy, question: &Question) -> Reason {
         KnownBy::Stale => return Reason::ApvTableStale,
         KnownBy::Unknown => return Reason::ApvUnknown,
     }
-    let p = match question.opinion {
+    let (p, may_refuse) = match question.opinion {
         Opinion::Inconclusive => return Reason::AdvisoryInconclusive,
         Opinion::Unavailable => return Reason::JudgeUnavailable,
-        Opinion::Probability(p) if p.is_nan() => return Reason::JudgeUnavailable,
-        Opinion::Probability(p) => p,
+        Opinion::Probability(p) | Opinion::AtLeast(p) if p.is_nan() => {
+            return Reason::JudgeUnavailable;
+        }
+        Opinion::Probability(p) => (p, true),
+        Opinion::AtLeast(p) => (p, false),
     };
     if p >= policy.threshold {
         let standing = blockers(policy, question);
         return standing.first().copied().unwrap_or(Reason::JudgeConfident);
     }
-    if p <= 1.0 - policy.threshold {
+    if may_refuse && p <= 1.0 - policy.threshold {
         return Reason::JudgeRefuses;
     }
     // Between the two a wargame would decide; without an exploit a person does.
@@ -172,6 +175,13 @@ mod tests {
         assert_eq!(answer(|q| q.opinion = Opinion::Probability(f64::NAN)), Reason::JudgeUnavailable);
     }
 
+    #[test]
+    fn a_lack_of_evidence_neither_approves_nor_refuses() {
+        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.0)), Reason::NoExploit);
+        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.949)), Reason::NoExploit);
+        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.95)), Reason::JudgeConfident);
+    }
+
     fn any_question() -> impl Strategy<Value = Question> {
         let known = prop_oneof![
             Just(KnownBy::Table),
@@ -196,6 +206,7 @@ mod tests {
         let opinion = prop_oneof![
             (0.0..=1.0).prop_map(Opinion::Probability),
             (0.94..=0.96).prop_map(Opinion::Probability),
+            (0.0..=1.0).prop_map(Opinion::AtLeast),
             Just(Opinion::Unavailable),
             Just(Opinion::Inconclusive)
         ];
@@ -225,7 +236,7 @@ mod tests {
             let policy = Policy::strictest();
             let reason = decide(&policy, &question);
             if reason.disposition() == Disposition::Decided {
-                let Opinion::Probability(p) = question.opinion else {
+                let (Opinion::Probability(p) | Opinion::AtLeast(p)) = question.opinion else {
                     return Err(TestCaseError::fail("approved without an opinion"));
                 };
                 prop_assert!(p >= policy.threshold);

@@ -109,7 +109,9 @@ fn broken_json(body: &Map<String, Value>, random: &mut Random) -> Vec<u8> {
 fn deep_json(nonce: &str, random: &mut Random) -> Vec<u8> {
     let (open, close) = random.pick(&[("[", "]"), ("{\"a\":", "}")]);
     let deep = format!("{}1{}", open.repeat(200), close.repeat(200));
-    format!("{{\"patch_id\":\"{nonce}\",\"cve_id\":\"CVE-2031-1\",\"diff_content\":\"\",\"notes\":{deep}}}").into_bytes()
+    let head =
+        format!("{{\"patch_id\":\"{nonce}\",\"cve_id\":\"CVE-2031-1\",\"diff_content\":\"\"");
+    format!("{head},\"notes\":{deep}}}").into_bytes()
 }
 
 /// Makes the hunk's header promise one line more, or one less, than follow.
