@@ -98,13 +98,26 @@ impl Pipeline {
                 catch_unwind(AssertUnwindSafe(|| self.run(batch, alone)))
                     .ok()
                     .and_then(|mut handled| handled.pop())
-                    .unwrap_or_else(|| self.give_up(batch, record, Reason::Panicked, "judging this record panicked"))
+                    .unwrap_or_else(|| {
+                        self.give_up(
+                            batch,
+                            record,
+                            Reason::Panicked,
+                            "judging this record panicked",
+                        )
+                    })
             })
             .collect()
     }
 
     /// Returns a record as a dead letter without looking at it.
-    pub fn give_up(&self, batch: &Batch, record: &Record, reason: Reason, message: &str) -> Handled {
+    pub fn give_up(
+        &self,
+        batch: &Batch,
+        record: &Record,
+        reason: Reason,
+        message: &str,
+    ) -> Handled {
         error!(
             topic = %batch.topic,
             partition = batch.partition,
@@ -129,7 +142,11 @@ impl Pipeline {
         // Patches become diffs, or dead letters.
         let diffs = read(&patches, &self.diffs);
         // Each patch meets what is known of its CVE.
-        let joined = join(&patches, &self.tables, Duration::from_millis(self.config.join_wait_ms));
+        let joined = join(
+            &patches,
+            &self.tables,
+            Duration::from_millis(self.config.join_wait_ms),
+        );
         // Recall belongs here: what memory knows of this very patch.
         // Each case gets its p and its risk.
         let judged = judge(&diffs, &joined, &control, &self.risk);
@@ -137,8 +154,12 @@ impl Pipeline {
         // stands against the next patch of the same CVE.
         let routing = self.routing(&control);
         let mut handled = Vec::with_capacity(records.len());
-        for ((((record, patch), diff), joined), judged) in
-            records.iter().zip(&patches).zip(&diffs).zip(&joined).zip(&judged)
+        for ((((record, patch), diff), joined), judged) in records
+            .iter()
+            .zip(&patches)
+            .zip(&diffs)
+            .zip(&joined)
+            .zip(&judged)
         {
             let case = Case {
                 record,

@@ -12,7 +12,11 @@ pub(super) enum ConfigCommand {
     Check,
 }
 
-pub(super) fn config(command: &ConfigCommand, settings: &Settings, json: bool) -> Result<Exit, Failure> {
+pub(super) fn config(
+    command: &ConfigCommand,
+    settings: &Settings,
+    json: bool,
+) -> Result<Exit, Failure> {
     // Getting here means that every layer was read and cross-checked.
     match command {
         ConfigCommand::Check if json => output::json(settings)?,

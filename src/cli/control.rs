@@ -41,7 +41,11 @@ pub(super) enum ControlCommand {
     },
 }
 
-pub(super) fn control(command: &ControlCommand, settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn control(
+    command: &ControlCommand,
+    settings: &Settings,
+    as_json: bool,
+) -> Result<Exit, Failure> {
     logging::start(&settings.log)?;
     match command {
         ControlCommand::Get { key } => {
@@ -66,19 +70,26 @@ pub(super) fn control(command: &ControlCommand, settings: &Settings, as_json: bo
     }
 }
 
-fn parse_key(name: &str) -> Result<ControlKey, Failure> {
+pub(super) fn parse_key(name: &str) -> Result<ControlKey, Failure> {
     ControlKey::parse(name).map_err(|error| Failure::new(Exit::Usage, error))
 }
 
-fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, Failure> {
+pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
-    let value: ControlValue = serde_json::from_str(text)
-        .map_err(|_| usage(format!("{}: {text:?} is not a value; try true, 1 or {{\"agreed\": 73, \"n\": 73}}", key.name())))?;
-    key.check(&value).map_err(|error| usage(error.to_string()))?;
+    let value: ControlValue = serde_json::from_str(text).map_err(|_| {
+        usage(format!(
+            "{}: {text:?} is not a value; try true, 1 or {{\"agreed\": 73, \"n\": 73}}",
+            key.name()
+        ))
+    })?;
+    key.check(&value)
+        .map_err(|error| usage(error.to_string()))?;
     if let (ControlKey::PolicyVersion, ControlValue::Version(version)) = (key, &value)
         && Policy::of_version(*version).is_none()
     {
-        return Err(usage(format!("policy_version: this build knows no policy {version}")));
+        return Err(usage(format!(
+            "policy_version: this build knows no policy {version}"
+        )));
     }
     Ok(value)
 }
@@ -91,7 +102,12 @@ fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let table = std::sync::Arc::new(ControlTable::default());
     let sink = std::sync::Arc::clone(&table);
-    let unavailable = |error: crate::log::table::TableError| Failure::new(Exit::Unavailable, format!("{error}; are the brokers up, and was `crisol topics apply` run?"));
+    let unavailable = |error: crate::log::table::TableError| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("{error}; are the brokers up, and was `crisol topics apply` run?"),
+        )
+    };
     let tail = Table::start(
         &settings.kafka,
         names.of(Topic::Control).to_owned(),
@@ -106,7 +122,10 @@ fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
 fn write(settings: &Settings, key: &ControlKey, value: Option<&[u8]>) -> Result<(), Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let unavailable = |error: rdkafka::error::KafkaError| {
-        Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", key.name()))
+        Failure::new(
+            Exit::Unavailable,
+            format!("cannot write {}: {error}", key.name()),
+        )
     };
     let delivered = std::sync::Arc::new(parking_lot::Mutex::new(None));
     let producer: BaseProducer<Delivery> = settings
@@ -119,12 +138,17 @@ fn write(settings: &Settings, key: &ControlKey, value: Option<&[u8]>) -> Result<
     if let Some(value) = value {
         record = record.payload(value);
     }
-    producer.send(record).map_err(|(error, _)| unavailable(error))?;
+    producer
+        .send(record)
+        .map_err(|(error, _)| unavailable(error))?;
     producer.flush(TIMEOUT).map_err(unavailable)?;
     match delivered.lock().take() {
         Some(Ok(())) => Ok(()),
         Some(Err(error)) => Err(unavailable(error)),
-        None => Err(Failure::new(Exit::Unavailable, format!("cannot write {name}: no answer from the brokers"))),
+        None => Err(Failure::new(
+            Exit::Unavailable,
+            format!("cannot write {name}: no answer from the brokers"),
+        )),
     }
 }
 
@@ -141,7 +165,12 @@ impl rdkafka::producer::ProducerContext for Delivery {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &rdkafka::message::DeliveryResult<'_>, _opaque: ()) {
-        *self.0.lock() = Some(result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone()));
+        *self.0.lock() = Some(
+            result
+                .as_ref()
+                .map(|_| ())
+                .map_err(|(error, _)| error.clone()),
+        );
     }
 }
 
@@ -154,7 +183,11 @@ fn print(control: &Control, only: Option<&ControlKey>, as_json: bool) -> Result<
         let map: serde_json::Map<String, Value> = rows.into_iter().collect();
         output::json(&json!({"version": control.version, "settings": map}))?;
     } else {
-        output::table(&["setting", "value"], rows.into_iter().map(|(name, value)| vec![name, value.to_string()]));
+        output::table(
+            &["setting", "value"],
+            rows.into_iter()
+                .map(|(name, value)| vec![name, value.to_string()]),
+        );
         println!("control version {}", control.version);
     }
     Ok(Exit::Done)

@@ -9,8 +9,12 @@ use crate::role::settings::{LogConfig, LogFormat};
 
 /// Starts logging.
 pub(super) fn start(config: &LogConfig) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.level)
-        .map_err(|error| Failure::new(Exit::Config, format!("log.level {:?}: {error}", config.level)))?;
+    let filter = EnvFilter::try_new(&config.level).map_err(|error| {
+        Failure::new(
+            Exit::Config,
+            format!("log.level {:?}: {error}", config.level),
+        )
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
+mod answer;
 mod check;
 mod config;
 mod control;
 mod demo;
 mod exit;
 mod facts;
+mod input;
 mod logging;
 mod output;
 mod run;
@@ -39,8 +41,8 @@ Examples:
   crisol check fix.diff --cve CVE-2021-23337 --apv apv.jsonl
   crisol control set kill_switch true            stop every approval, everywhere, now
 
-Exit codes: 0 done, 1 found something (check, topics check), 64 usage, 69 unavailable,
-70 internal, 73 instance id taken, 78 configuration.";
+Exit codes: 0 done, 1 found something (check, topics check), 2 not a patch (check), 64 usage,
+69 unavailable, 70 internal, 73 instance id taken, 78 configuration.";
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -85,7 +87,11 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             // Nothing is left to do if even the usage cannot be printed.
             let _ = error.print();
             return exit.into();
@@ -126,7 +132,7 @@ impl Cli {
             Command::Run(args) => run::run(&args, &settings),
             Command::Demo(args) => demo::demo(&args, &settings, json),
             Command::Check(args) => check::check(&args, &settings, json),
-            Command::Validate(args) => validate::validate(&args, &settings),
+            Command::Validate(args) => validate::validate(&args, &settings, json),
             Command::Topics(command) => topics::topics(&command, &settings, json),
             Command::Control(command) => control::control(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
@@ -139,7 +145,10 @@ impl Global {
         let mut flags = Vec::new();
         for pair in &self.settings {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("--set {pair}: expected SECTION.KEY=VALUE"))
+                Failure::new(
+                    Exit::Usage,
+                    format!("--set {pair}: expected SECTION.KEY=VALUE"),
+                )
             })?;
             flags.push((key.to_owned(), value.to_owned()));
         }

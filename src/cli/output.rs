@@ -7,6 +7,11 @@ use crate::cli::{Exit, Failure};
 
 /// Prints a table to standard output.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    println!("{}", rendered(header, rows));
+}
+
+/// Returns a table, as wide as the terminal at most.
+pub(super) fn rendered(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table
         .load_style(UTF8_FULL_CONDENSED)
@@ -15,7 +20,7 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     for row in rows {
         table.add_row(row);
     }
-    println!("{table}");
+    table
 }
 
 /// Prints a value as JSON to standard output.

@@ -39,9 +39,11 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> Result<Exit, Failure> 
 pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        let internal = |error| Failure::new(Exit::Internal, format!("cannot watch signals: {error}"));
+        let internal =
+            |error| Failure::new(Exit::Internal, format!("cannot watch signals: {error}"));
         // In this order: the first signal sets the flag, the second finds it set and ends.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop)).map_err(internal)?;
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .map_err(internal)?;
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(internal)?;
     }
     Ok(stop)
@@ -55,9 +57,14 @@ pub(super) fn failure(error: &ValidateError) -> Failure {
         | ValidateError::Table(_)
         | ValidateError::Listen { .. }
         | ValidateError::Engine(
-            EngineError::Start { .. } | EngineError::Register { .. } | EngineError::Offsets { .. } | EngineError::Consumer(_),
+            EngineError::Start { .. }
+            | EngineError::Register { .. }
+            | EngineError::Offsets { .. }
+            | EngineError::Consumer(_),
         ) => Exit::Unavailable,
-        ValidateError::Metrics(_) | ValidateError::Start(_) | ValidateError::Engine(_) => Exit::Internal,
+        ValidateError::Metrics(_) | ValidateError::Start(_) | ValidateError::Engine(_) => {
+            Exit::Internal
+        }
     };
     Failure::new(exit, error)
 }

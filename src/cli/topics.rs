@@ -15,7 +15,11 @@ pub(super) enum TopicsCommand {
     Check,
 }
 
-pub(super) fn topics(command: &TopicsCommand, settings: &Settings, json: bool) -> Result<Exit, Failure> {
+pub(super) fn topics(
+    command: &TopicsCommand,
+    settings: &Settings,
+    json: bool,
+) -> Result<Exit, Failure> {
     logging::start(&settings.log)?;
     let unavailable = |error: TopicsError| Failure::new(Exit::Unavailable, error);
     let plan = TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))?;
@@ -25,19 +29,30 @@ pub(super) fn topics(command: &TopicsCommand, settings: &Settings, json: bool) -
         .map_err(|e| Failure::new(Exit::Internal, e))?;
     match command {
         TopicsCommand::Apply => {
-            let applied = runtime.block_on(apply(&settings.kafka, &plan)).map_err(unavailable)?;
+            let applied = runtime
+                .block_on(apply(&settings.kafka, &plan))
+                .map_err(unavailable)?;
             if json {
                 output::json(&applied)?;
             } else if applied.is_empty() {
                 println!("all {} topics are as they must be", plan.specs().count());
             } else {
-                output::table(&["topic", "done"], applied.into_iter().map(|a| vec![a.topic, a.done]));
+                output::table(
+                    &["topic", "done"],
+                    applied.into_iter().map(|a| vec![a.topic, a.done]),
+                );
             }
             Ok(Exit::Done)
         }
         TopicsCommand::Check => {
-            let drifts = runtime.block_on(check(&settings.kafka, &plan)).map_err(unavailable)?;
-            let exit = if drifts.is_empty() { Exit::Done } else { Exit::Found };
+            let drifts = runtime
+                .block_on(check(&settings.kafka, &plan))
+                .map_err(unavailable)?;
+            let exit = if drifts.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Found
+            };
             if json {
                 output::json(&drifts)?;
             } else if drifts.is_empty() {
@@ -45,7 +60,9 @@ pub(super) fn topics(command: &TopicsCommand, settings: &Settings, json: bool) -
             } else {
                 output::table(
                     &["topic", "what", "found", "wanted", "mend it with"],
-                    drifts.into_iter().map(|d| vec![d.topic, d.what, d.found, d.wanted, d.remedy]),
+                    drifts
+                        .into_iter()
+                        .map(|d| vec![d.topic, d.what, d.found, d.wanted, d.remedy]),
                 );
             }
             Ok(exit)

@@ -195,9 +195,16 @@ mod tests {
         enabled: bool,
     }
 
-    fn probe(file: Option<&Path>, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Probe, ConfigError> {
+    fn probe(
+        file: Option<&Path>,
+        env: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Probe, ConfigError> {
         let owned = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+            pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect()
         };
         load(&Layers {
             file,
@@ -214,26 +221,58 @@ mod tests {
         let file = dir.path().join("crisol.toml");
         std::fs::write(&file, "[kafka]\nbrokers = \"file\"\nrate = 0.5\n").unwrap();
         let read = probe(Some(&file), &[], &[]).unwrap();
-        assert_eq!(read.kafka, Section { brokers: "file".into(), rate: 0.5, enabled: false });
+        assert_eq!(
+            read.kafka,
+            Section {
+                brokers: "file".into(),
+                rate: 0.5,
+                enabled: false
+            }
+        );
         let read = probe(
             Some(&file),
-            &[("KAFKA_BROKERS", "env"), ("CRISOL_KAFKA_ENABLED", "on"), ("HOME", "/")],
+            &[
+                ("KAFKA_BROKERS", "env"),
+                ("CRISOL_KAFKA_ENABLED", "on"),
+                ("HOME", "/"),
+            ],
             &[("kafka.rate", "1")],
         )
         .unwrap();
-        assert_eq!(read.kafka, Section { brokers: "env".into(), rate: 1.0, enabled: true });
-        assert_eq!(probe(None, &[("KAFKA_BROKERS", "9092")], &[]).unwrap().kafka.brokers, "9092");
+        assert_eq!(
+            read.kafka,
+            Section {
+                brokers: "env".into(),
+                rate: 1.0,
+                enabled: true
+            }
+        );
+        assert_eq!(
+            probe(None, &[("KAFKA_BROKERS", "9092")], &[])
+                .unwrap()
+                .kafka
+                .brokers,
+            "9092"
+        );
     }
 
     #[test]
     fn an_unknown_key_is_refused_wherever_it_stands() {
-        let error = probe(None, &[("CRISOL_KAFKA_BROKRES", "x")], &[]).unwrap_err().to_string();
-        assert!(error.starts_with("CRISOL_KAFKA_BROKRES: ") && error.contains("brokres"), "{error}");
+        let error = probe(None, &[("CRISOL_KAFKA_BROKRES", "x")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("CRISOL_KAFKA_BROKRES: ") && error.contains("brokres"),
+            "{error}"
+        );
         probe(None, &[("CRISOL_FAILPOINT", "x")], &[]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("crisol.toml");
         std::fs::write(&file, "[kafak]\n").unwrap();
         let error = probe(Some(&file), &[], &[]).unwrap_err().to_string();
-        assert!(error.contains("crisol.toml") && error.contains("kafak"), "{error}");
+        assert!(
+            error.contains("crisol.toml") && error.contains("kafak"),
+            "{error}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::attempts::Starts;
+use crate::engine::attempts::{PROBATION_RECORDS, Starts};
 use crate::engine::config::EngineConfig;
 use crate::event::record::Record;
 use crate::ledger::PartitionLedger;
@@ -28,6 +28,8 @@ pub struct Owned {
     pub starts: Option<Starts>,
     /// Whether a marker stands at the committed offset.
     pub marked: bool,
+    /// Where the first records of the assignment end: nothing past it is handed out before a commit.
+    pub probation_until: Option<i64>,
     /// Where careful stepping ends; `None` outside quarantine.
     pub careful_until: Option<i64>,
 }
@@ -70,11 +72,31 @@ impl Owned {
         }
     }
 
+    /// Begins the probation of the first records: returns where they end.
+    pub fn begin_probation(&mut self) -> i64 {
+        let last = self.gathered.iter().take(PROBATION_RECORDS).last();
+        let until = last.map_or(self.ledger.admitted_through(), |record| record.offset + 1);
+        self.probation_until = Some(until);
+        self.marked = true;
+        until
+    }
+
+    /// Asks for a marker anew before the next record is handed out.
+    pub fn expect_marker(&mut self) {
+        self.starts = Some(Starts::default());
+        self.probation_until = None;
+    }
+
     /// Takes up to the bound of one batch from what was gathered.
     pub fn take_batch(&mut self, records: usize, bytes: usize) -> Vec<Record> {
         let mut taken_bytes = 0;
         let mut count = 0;
-        for record in self.gathered.iter().take(records) {
+        let end = self.probation_until.unwrap_or(i64::MAX);
+        let allowed = self
+            .gathered
+            .iter()
+            .take_while(|record| record.offset < end);
+        for record in allowed.take(records) {
             let size = record.size_bytes();
             if count > 0 && taken_bytes + size > bytes {
                 break;
@@ -93,7 +115,13 @@ impl Owned {
 
 impl Assignment {
     /// Takes a partition on, from its committed offset.
-    pub fn add(&mut self, partition: i32, committed: i64, starts: Starts, careful_until: Option<i64>) {
+    pub fn add(
+        &mut self,
+        partition: i32,
+        committed: i64,
+        starts: Starts,
+        careful_until: Option<i64>,
+    ) {
         let epoch = self.next_epoch();
         let owned = Owned {
             epoch,
@@ -103,6 +131,7 @@ impl Assignment {
             paused: false,
             starts: Some(starts),
             marked: starts.suspicious(),
+            probation_until: None,
             careful_until,
         };
         self.owned.insert(partition, owned);
@@ -121,6 +150,7 @@ impl Assignment {
             owned.ledger.rewind(committed);
             owned.gathered.clear();
             owned.gathered_bytes = 0;
+            owned.expect_marker();
         }
     }
 
@@ -141,12 +171,16 @@ impl Assignment {
 
     /// Returns every partition with its books, in order.
     pub fn iter(&self) -> impl Iterator<Item = (i32, &Owned)> {
-        self.owned.iter().map(|(partition, owned)| (*partition, owned))
+        self.owned
+            .iter()
+            .map(|(partition, owned)| (*partition, owned))
     }
 
     /// Returns every partition with its books, in order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (i32, &mut Owned)> {
-        self.owned.iter_mut().map(|(partition, owned)| (*partition, owned))
+        self.owned
+            .iter_mut()
+            .map(|(partition, owned)| (*partition, owned))
     }
 
     /// Returns how many partitions are owned.

@@ -73,17 +73,17 @@ impl Engine {
         if self.in_quarantine() {
             return self.step_carefully();
         }
-        self.mark_first_records()?;
+        self.mark_first_records();
         for partition in self.assignment.partitions() {
             while self.workers.has_room(partition) {
                 let config = &self.parts.config;
                 let Some(owned) = self.assignment.get_mut(partition) else {
                     break;
                 };
-                if owned.gathered.is_empty() {
+                let records = owned.take_batch(config.batch_records, config.batch_bytes);
+                if records.is_empty() {
                     break;
                 }
-                let records = owned.take_batch(config.batch_records, config.batch_bytes);
                 self.hand(partition, records, false);
             }
         }
@@ -143,7 +143,10 @@ impl Engine {
         let Some(handled) = done.handled else {
             return Err(EngineError::WorkerLost { partition });
         };
-        let current = self.assignment.get_mut(partition).filter(|owned| owned.epoch == done.epoch);
+        let current = self
+            .assignment
+            .get_mut(partition)
+            .filter(|owned| owned.epoch == done.epoch);
         let Some(owned) = current else {
             debug!(partition, epoch = ?done.epoch, "dropped completion of a past assignment");
             self.parts.metrics.refused_completion();
@@ -160,7 +163,10 @@ impl Engine {
         owned
             .ledger
             .finish(done.id, handled)
-            .map_err(|violation| EngineError::Ledger { partition, violation })
+            .map_err(|violation| EngineError::Ledger {
+                partition,
+                violation,
+            })
     }
 
     fn forget_stale_proposals(&self, partition: i32) {
@@ -168,7 +174,11 @@ impl Engine {
             .assignment
             .get(partition)
             .map_or(0, |owned| owned.ledger.admitted_through());
-        self.parts.pipeline.tables().open_items.forget_proposed(partition, from);
+        self.parts
+            .pipeline
+            .tables()
+            .open_items
+            .forget_proposed(partition, from);
     }
 }
 

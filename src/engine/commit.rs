@@ -7,6 +7,7 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{error, info, warn};
 
+use crate::engine::attempts::Starts;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Point;
 use crate::engine::metrics::Ended;
@@ -74,7 +75,11 @@ impl Engine {
         let outside = self.parts.failpoints.offsets_outside_transaction();
         let transaction = self.producer.begin()?;
         let steps = || -> Result<(), TransactionError> {
-            for output in sealed.iter().flat_map(|(_, run)| &run.handled).flat_map(|h| &h.outputs) {
+            for output in sealed
+                .iter()
+                .flat_map(|(_, run)| &run.handled)
+                .flat_map(|h| &h.outputs)
+            {
                 transaction.send(output)?;
             }
             if self.parts.failpoints.is_armed() {
@@ -112,8 +117,8 @@ impl Engine {
             // Setting a non-negative offset cannot fail.
             let _ = element.set_offset(Offset::Offset(last.next));
             // In quarantine the next record is attempted by this very start.
-            if owned.careful_until.is_some() {
-                element.set_metadata(crate::engine::attempts::Starts(0).next_metadata());
+            if let Some(until) = owned.careful_until.filter(|until| last.next < *until) {
+                element.set_metadata(Starts::default().next_metadata(until));
             }
         }
         offsets
@@ -132,9 +137,12 @@ impl Engine {
             }
             debug_assert!(counts.balances());
             self.total.merge(&counts);
-            self.parts.metrics.committed(partition, &run.handled, &counts, run.next);
+            self.parts
+                .metrics
+                .committed(partition, &run.handled, &counts, run.next);
             if let Some(owned) = self.assignment.get_mut(partition) {
-                owned.marked = owned.careful_until.is_some();
+                owned.marked = owned.careful_until.is_some_and(|until| run.next < until);
+                owned.probation_until = None;
             }
         }
     }
@@ -166,9 +174,13 @@ impl Engine {
 
     /// Tells a zombie that woke up from a twin that took its name.
     fn note_fencing(&mut self, failure: &TransactionError) -> Result<(), EngineError> {
-        let again = self.last_fenced.is_some_and(|at| at.elapsed() < FENCING_WINDOW);
+        let again = self
+            .last_fenced
+            .is_some_and(|at| at.elapsed() < FENCING_WINDOW);
         if again {
-            return Err(self.instance_taken(&format!("fenced twice within 60 s, last by {failure}")));
+            return Err(
+                self.instance_taken(&format!("fenced twice within 60 s, last by {failure}"))
+            );
         }
         self.last_fenced = Some(Instant::now());
         let deadline = Instant::now() + FENCING_GRACE;

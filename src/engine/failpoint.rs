@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGKILL, SIGSTOP};
 use signal_hook::low_level::raise;
 
 /// Names the environment variable: `<point>:<kill|freeze>[:<nth hit>]`, `abort-on:<text>` or
-/// `offsets-outside-transaction`.
+/// `offsets-outside-transaction`, several joined by commas.
 pub const FAILPOINT_ENV: &str = "CRISOL_FAILPOINT";
 
 /// A boundary between two steps of the engine.
@@ -47,91 +47,103 @@ enum Armed {
     OffsetsOutsideTransaction,
 }
 
-/// The failpoint in force, if any.
+/// The failpoints in force.
 #[derive(Debug, Default)]
 pub struct Failpoints {
-    armed: Option<Armed>,
+    armed: Vec<Armed>,
     hits: AtomicU32,
 }
 
 /// A failpoint that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze>[:<nth>], abort-on:<text> or offsets-outside-transaction")]
+#[error(
+    "CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze>[:<nth>], abort-on:<text> or offsets-outside-transaction"
+)]
 pub struct InvalidFailpoint(String);
 
 impl FromStr for Failpoints {
     type Err = InvalidFailpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidFailpoint(text.to_owned());
-        let armed = if text == "offsets-outside-transaction" {
-            Armed::OffsetsOutsideTransaction
-        } else if let Some(needle) = text.strip_prefix("abort-on:") {
-            Armed::AbortOn(needle.as_bytes().to_vec())
-        } else {
-            let mut parts = text.split(':');
-            let point = match parts.next() {
-                Some("after-poll") => Point::AfterPoll,
-                Some("after-judge") => Point::AfterJudge,
-                Some("after-produce") => Point::AfterProduce,
-                Some("after-send-offsets") => Point::AfterSendOffsets,
-                Some("before-commit") => Point::BeforeCommit,
-                Some("after-commit") => Point::AfterCommit,
-                _ => return Err(invalid()),
-            };
-            let action = match parts.next() {
-                Some("kill") => Action::Kill,
-                Some("freeze") => Action::Freeze,
-                _ => return Err(invalid()),
-            };
-            let nth = match parts.next() {
-                None => 1,
-                Some(nth) => nth.parse().map_err(|_| invalid())?,
-            };
-            Armed::At { point, action, nth }
-        };
+        let armed = text
+            .split(',')
+            .map(|one| armed(one).ok_or_else(|| InvalidFailpoint(text.to_owned())))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
-            armed: Some(armed),
+            armed,
             hits: AtomicU32::new(0),
         })
     }
 }
 
+fn armed(text: &str) -> Option<Armed> {
+    if text == "offsets-outside-transaction" {
+        return Some(Armed::OffsetsOutsideTransaction);
+    }
+    if let Some(needle) = text.strip_prefix("abort-on:") {
+        return Some(Armed::AbortOn(needle.as_bytes().to_vec()));
+    }
+    let mut parts = text.split(':');
+    let point = match parts.next()? {
+        "after-poll" => Point::AfterPoll,
+        "after-judge" => Point::AfterJudge,
+        "after-produce" => Point::AfterProduce,
+        "after-send-offsets" => Point::AfterSendOffsets,
+        "before-commit" => Point::BeforeCommit,
+        "after-commit" => Point::AfterCommit,
+        _ => return None,
+    };
+    let action = match parts.next()? {
+        "kill" => Action::Kill,
+        "freeze" => Action::Freeze,
+        _ => return None,
+    };
+    let nth = match parts.next() {
+        None => 1,
+        Some(nth) => nth.parse().ok()?,
+    };
+    Some(Armed::At { point, action, nth })
+}
+
 impl Failpoints {
     /// Returns whether one is armed.
     pub fn is_armed(&self) -> bool {
-        self.armed.is_some()
+        !self.armed.is_empty()
     }
 
     /// Passes a boundary; does not return if the failpoint there kills.
     pub fn pass(&self, here: Point) {
-        let Some(Armed::At { point, action, nth }) = self.armed else {
-            return;
-        };
-        if point != here || self.hits.fetch_add(1, Ordering::Relaxed) + 1 != nth {
-            return;
+        for armed in &self.armed {
+            let Armed::At { point, action, nth } = *armed else {
+                continue;
+            };
+            if point != here || self.hits.fetch_add(1, Ordering::Relaxed) + 1 != nth {
+                continue;
+            }
+            let signal = match action {
+                Action::Kill => SIGKILL,
+                Action::Freeze => SIGSTOP,
+            };
+            // Raising either signal cannot fail in a way that could be handled here.
+            let _ = raise(signal);
         }
-        let signal = match action {
-            Action::Kill => SIGKILL,
-            Action::Freeze => SIGSTOP,
-        };
-        // Raising either signal cannot fail in a way that could be handled here.
-        let _ = raise(signal);
     }
 
     /// Aborts the process if a record holds the text that the failpoint names.
     pub fn abort_on(&self, value: &[u8]) {
-        if let Some(Armed::AbortOn(needle)) = &self.armed
-            && memchr::memmem::find(value, needle).is_some()
-        {
-            std::process::abort();
+        for armed in &self.armed {
+            if let Armed::AbortOn(needle) = armed
+                && memchr::memmem::find(value, needle).is_some()
+            {
+                std::process::abort();
+            }
         }
     }
 
     /// Returns whether offsets are to be committed outside the transaction: the negative control of
     /// the exactly-once proof.
     pub fn offsets_outside_transaction(&self) -> bool {
-        self.armed == Some(Armed::OffsetsOutsideTransaction)
+        self.armed.contains(&Armed::OffsetsOutsideTransaction)
     }
 }
 
@@ -141,10 +153,21 @@ mod tests {
 
     #[test]
     fn specifications_are_read() {
-        for text in ["after-poll:kill", "before-commit:freeze:3", "abort-on:xyz", "offsets-outside-transaction"] {
+        for text in [
+            "after-poll:kill",
+            "before-commit:freeze:3",
+            "abort-on:xyz",
+            "offsets-outside-transaction,before-commit:kill",
+        ] {
             assert!(text.parse::<Failpoints>().unwrap().is_armed(), "{text}");
         }
-        for text in ["", "after-poll", "after-poll:maim", "nowhere:kill", "after-poll:kill:x"] {
+        for text in [
+            "",
+            "after-poll",
+            "after-poll:maim",
+            "nowhere:kill",
+            "after-poll:kill:x",
+        ] {
             assert!(text.parse::<Failpoints>().is_err(), "{text}");
         }
         assert!(!Failpoints::default().is_armed());

@@ -14,7 +14,9 @@ const LATENCY_BUCKETS: &[f64] = &[
     0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
 ];
 /// Seconds a transaction takes.
-const COMMIT_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+const COMMIT_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
+];
 
 /// The engine's metrics.
 #[derive(Clone)]
@@ -153,9 +155,13 @@ impl EngineMetrics {
             ("wargame", counts.wargame),
             ("dead", counts.dead),
         ] {
-            self.ledger.with_label_values(&[label.as_str(), entry]).inc_by(value);
+            self.ledger
+                .with_label_values(&[label.as_str(), entry])
+                .inc_by(value);
         }
-        self.committed.with_label_values(&[label.as_str()]).set(next);
+        self.committed
+            .with_label_values(&[label.as_str()])
+            .set(next);
     }
 
     /// Records how long a record took from its timestamp to its commit.
@@ -188,13 +194,17 @@ impl EngineMetrics {
 
     /// Sets how many partitions are stepped through.
     pub fn quarantined(&self, partitions: usize) {
-        self.quarantined.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+        self.quarantined
+            .set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
     /// Sets what a partition has in flight.
     pub fn in_flight(&self, partition: i32, records: usize, bytes: usize) {
         let label = partition.to_string();
-        for (gauge, value) in [(&self.in_flight_records, records), (&self.in_flight_bytes, bytes)] {
+        for (gauge, value) in [
+            (&self.in_flight_records, records),
+            (&self.in_flight_bytes, bytes),
+        ] {
             gauge
                 .with_label_values(&[label.as_str()])
                 .set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -204,7 +214,12 @@ impl EngineMetrics {
     /// Forgets the gauges of a partition that belongs to another replica now.
     pub fn gone(&self, partition: i32) {
         let label = partition.to_string();
-        for gauge in [&self.in_flight_records, &self.in_flight_bytes, &self.lag, &self.committed] {
+        for gauge in [
+            &self.in_flight_records,
+            &self.in_flight_bytes,
+            &self.lag,
+            &self.committed,
+        ] {
             // An absent row is as good as a removed one.
             let _ = gauge.remove_label_values(&[label.as_str()]);
         }
@@ -249,9 +264,18 @@ impl EngineMetrics {
         for (figure, value) in [
             ("messages_in_queue", statistics.msg_cnt),
             ("bytes_in_queue", statistics.msg_size),
-            ("ops_in_queue", u64::try_from(statistics.replyq).unwrap_or(0)),
-            ("bytes_sent", u64::try_from(statistics.tx_bytes).unwrap_or(0)),
-            ("bytes_received", u64::try_from(statistics.rx_bytes).unwrap_or(0)),
+            (
+                "ops_in_queue",
+                u64::try_from(statistics.replyq).unwrap_or(0),
+            ),
+            (
+                "bytes_sent",
+                u64::try_from(statistics.tx_bytes).unwrap_or(0),
+            ),
+            (
+                "bytes_received",
+                u64::try_from(statistics.rx_bytes).unwrap_or(0),
+            ),
             ("request_errors", errors),
             ("request_timeouts", timeouts),
             ("brokers_up", up),

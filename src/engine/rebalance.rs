@@ -38,7 +38,11 @@ impl Engine {
         loop {
             let next = {
                 let mut asked = self.events.rebalances.lock();
-                if asked.is_empty() { None } else { Some(asked.remove(0)) }
+                if asked.is_empty() {
+                    None
+                } else {
+                    Some(asked.remove(0))
+                }
             };
             match next {
                 None => return Ok(()),
@@ -57,17 +61,21 @@ impl Engine {
             let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
             // Adding a partition with a valid offset cannot fail.
             let _ = start.add_partition_offset(&self.topic, at.partition, offset);
-            let careful_until = self.careful_until(at);
+            let careful_until = Self::careful_until(at);
             if careful_until.is_some() {
                 warn!(
                     partition = at.partition,
                     offset = at.offset.unwrap_or(0),
-                    starts = at.starts.0,
+                    starts = at.starts.count,
                     "an earlier start died here without progress; stepping carefully"
                 );
             }
-            self.assignment
-                .add(at.partition, at.offset.unwrap_or(0), at.starts, careful_until);
+            self.assignment.add(
+                at.partition,
+                at.offset.unwrap_or(0),
+                at.starts,
+                careful_until,
+            );
         }
         let assigned = match self.parts.kafka.assignment_strategy {
             AssignmentStrategy::Range => self.consumer.assign(&start),
@@ -83,19 +91,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Where stepping ends: everything that may have been in flight when the earlier start died, but
-    /// nothing that arrived later.
-    fn careful_until(&self, at: &Committed) -> Option<i64> {
+    /// Where stepping ends: after the last record that was in flight when the earlier start died.
+    fn careful_until(at: &Committed) -> Option<i64> {
         let from = at.offset?;
         if !at.starts.suspicious() {
             return None;
         }
-        let bound = from + i64::try_from(self.parts.config.partition_records).unwrap_or(i64::MAX);
-        let end = self
-            .consumer
-            .fetch_watermarks(&self.topic, at.partition, OFFSETS_TRY)
-            .map_or(bound, |(_, high)| high);
-        Some(bound.min(end)).filter(|until| *until > from)
+        Some(at.starts.until).filter(|until| *until > from)
     }
 
     /// What the previous owner opened must be known before its successor judges, or a patch could be
@@ -110,19 +112,29 @@ impl Engine {
     }
 
     fn give_up(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        let list: Vec<i32> = partitions.elements().iter().map(|e| e.partition()).collect();
+        let list: Vec<i32> = partitions
+            .elements()
+            .iter()
+            .map(|e| e.partition())
+            .collect();
         let lost = self.consumer.assignment_lost();
-        self.parts.metrics.rebalance(if lost { "lost" } else { "revoked" });
+        self.parts
+            .metrics
+            .rebalance(if lost { "lost" } else { "revoked" });
         if lost {
             warn!(partitions = ?list, "partitions lost; what was in flight is dropped");
         } else {
             self.drain(&list)?;
-            self.clear_marks(&list)?;
+            self.clear_marks(&list);
         }
         for partition in &list {
             if let Some(owned) = self.assignment.remove(*partition) {
                 let sealed = owned.ledger.sealed_through();
-                self.parts.pipeline.tables().open_items.forget_proposed(*partition, sealed);
+                self.parts
+                    .pipeline
+                    .tables()
+                    .open_items
+                    .forget_proposed(*partition, sealed);
             }
             self.parts.metrics.gone(*partition);
         }
@@ -187,8 +199,15 @@ impl Engine {
             let next = at.offset.unwrap_or(0);
             let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
             self.assignment.rewind(at.partition, next);
-            self.parts.pipeline.tables().open_items.forget_proposed(at.partition, next);
-            if let Err(error) = self.consumer.seek(&self.topic, at.partition, offset, OFFSETS_TRY) {
+            self.parts
+                .pipeline
+                .tables()
+                .open_items
+                .forget_proposed(at.partition, next);
+            if let Err(error) = self
+                .consumer
+                .seek(&self.topic, at.partition, offset, OFFSETS_TRY)
+            {
                 warn!(partition = at.partition, error = %printable(&error.to_string()), "cannot rewind; the partition is probably lost");
             }
         }

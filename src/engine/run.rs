@@ -77,6 +77,7 @@ pub struct Engine {
     pub(super) last_commit: Instant,
     pub(super) last_fenced: Option<Instant>,
     full_since: Option<Instant>,
+    pub(super) last_step: Option<Instant>,
 }
 
 impl Engine {
@@ -108,10 +109,12 @@ impl Engine {
                 source,
             })?;
         let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
-        consumer.subscribe(&[&topic]).map_err(|source| EngineError::Start {
-            step: "subscribe",
-            source,
-        })?;
+        consumer
+            .subscribe(&[&topic])
+            .map_err(|source| EngineError::Start {
+                step: "subscribe",
+                source,
+            })?;
         let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)
             .map_err(EngineError::Thread)?;
         Ok(Self {
@@ -129,6 +132,7 @@ impl Engine {
             last_commit: Instant::now(),
             last_fenced: None,
             full_since: None,
+            last_step: None,
         })
     }
 
@@ -148,7 +152,7 @@ impl Engine {
         self.parts.health.drain();
         info!("stopping: finishing what is in flight");
         self.drain(&self.assignment.partitions())?;
-        self.clear_marks(&self.assignment.partitions())?;
+        self.clear_marks(&self.assignment.partitions());
         self.close();
         info!(
             taken = self.total.taken,
@@ -167,8 +171,7 @@ impl Engine {
         if self.must_wait_for_workers() {
             self.collect(FULL_PATIENCE)?;
         } else {
-            let busy = self.assignment.iter().any(|(_, owned)| !owned.ledger.is_idle());
-            self.poll(if busy { BUSY_PATIENCE } else { IDLE_PATIENCE })?;
+            self.poll(self.patience())?;
         }
         self.rebalance()?;
         self.dispatch()?;
@@ -177,6 +180,22 @@ impl Engine {
         self.producer.poll();
         self.regulate();
         Ok(())
+    }
+
+    /// How long the first record may be waited for.
+    fn patience(&self) -> Duration {
+        let careful = self
+            .assignment
+            .iter()
+            .any(|(_, owned)| owned.careful_until.is_some() && !owned.gathered.is_empty());
+        if careful {
+            return Duration::ZERO;
+        }
+        let busy = self
+            .assignment
+            .iter()
+            .any(|(_, owned)| !owned.ledger.is_idle());
+        if busy { BUSY_PATIENCE } else { IDLE_PATIENCE }
     }
 
     /// A full partition is given a moment to empty before it is paused.
@@ -189,13 +208,20 @@ impl Engine {
             self.full_since = None;
             return false;
         }
+        if self.in_quarantine() {
+            // Only one partition moves; the others wait paused.
+            return false;
+        }
         let since = *self.full_since.get_or_insert_with(Instant::now);
         since.elapsed() < FULL_LIMIT
     }
 
     /// Pauses partitions that stay full and resumes those that have room; tells what is in flight.
     fn regulate(&mut self) {
-        let stuck = self.full_since.is_some_and(|since| since.elapsed() >= FULL_LIMIT);
+        let stuck = self.in_quarantine()
+            || self
+                .full_since
+                .is_some_and(|since| since.elapsed() >= FULL_LIMIT);
         let config = &self.parts.config;
         for (partition, owned) in self.assignment.iter_mut() {
             let mut list = TopicPartitionList::new();

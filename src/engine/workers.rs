@@ -8,8 +8,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use crate::engine::assignment::Epoch;
 use crate::engine::failpoint::{Failpoints, Point};
-use crate::event::record::{Batch, Handled};
 use crate::event::reason::Reason;
+use crate::event::record::{Batch, Handled};
 use crate::ledger::BatchId;
 use crate::pipeline::Pipeline;
 
@@ -176,7 +176,8 @@ impl Worker {
 
     fn judge(&self, batch: &Batch) -> Vec<Handled> {
         for record in &batch.records {
-            self.failpoints.abort_on(record.value.as_deref().unwrap_or_default());
+            self.failpoints
+                .abort_on(record.value.as_deref().unwrap_or_default());
         }
         let handled = self.pipeline.handle(batch);
         self.failpoints.pass(Point::AfterJudge);

@@ -89,7 +89,10 @@ impl Apv<'_> {
         if self.affected_packages.len() > MAX_PACKAGES {
             return Err(CodecError::schema(
                 "affected_packages",
-                format!("{} entries, the limit is {MAX_PACKAGES}", self.affected_packages.len()),
+                format!(
+                    "{} entries, the limit is {MAX_PACKAGES}",
+                    self.affected_packages.len()
+                ),
             ));
         }
         if let Some(epss) = self.epss
@@ -230,8 +233,14 @@ mod tests {
     #[test]
     fn severity_is_cvss_then_priority_then_unknown() {
         let cases = [
-            (r#","cvss":{"base_score":9.1,"severity":"LOW"},"priority":"low""#, Severity::Critical),
-            (r#","cvss":{"severity":"HIGH"},"priority":"low""#, Severity::High),
+            (
+                r#","cvss":{"base_score":9.1,"severity":"LOW"},"priority":"low""#,
+                Severity::Critical,
+            ),
+            (
+                r#","cvss":{"severity":"HIGH"},"priority":"low""#,
+                Severity::High,
+            ),
             (r#","cvss":null,"priority":"medium""#, Severity::Medium),
             ("", Severity::Unknown),
         ];

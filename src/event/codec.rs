@@ -125,10 +125,9 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
         Category::Data => {
             let mut reader = serde_json::Deserializer::from_str(text);
             match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-                Err(traced) => CodecError::schema(
-                    traced.path().to_string(),
-                    traced.inner().to_string(),
-                ),
+                Err(traced) => {
+                    CodecError::schema(traced.path().to_string(), traced.inner().to_string())
+                }
                 Ok(_) => CodecError::schema(".", error.to_string()),
             }
         }

@@ -69,7 +69,9 @@ impl ControlKey {
         let mut parts = rest.splitn(3, '.');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(judge), Some(level), Some(writer))
-                if [judge, level, writer].iter().all(|part| id::check_cve_id(part).is_ok()) =>
+                if [judge, level, writer]
+                    .iter()
+                    .all(|part| id::check_cve_id(part).is_ok()) =>
             {
                 Ok(Self::Evidence {
                     judge: judge.to_owned(),
@@ -87,7 +89,11 @@ impl ControlKey {
             Self::KillSwitch => "kill_switch".to_owned(),
             Self::AutoApprove => "auto_approve".to_owned(),
             Self::PolicyVersion => "policy_version".to_owned(),
-            Self::Evidence { judge, level, writer } => {
+            Self::Evidence {
+                judge,
+                level,
+                writer,
+            } => {
                 format!("{EVIDENCE_PREFIX}{judge}.{level}.{writer}")
             }
         }
@@ -132,19 +138,37 @@ impl Control {
     ///
     /// # Errors
     /// [`CodecError::Schema`] if the value is not of the key's kind; nothing changes then.
-    pub fn apply(&mut self, key: &ControlKey, value: Option<&ControlValue>) -> Result<(), CodecError> {
+    pub fn apply(
+        &mut self,
+        key: &ControlKey,
+        value: Option<&ControlValue>,
+    ) -> Result<(), CodecError> {
         if let Some(value) = value {
             key.check(value)?;
         }
         match (key, value) {
             (ControlKey::KillSwitch, Some(ControlValue::Switch(on))) => self.kill_switch = *on,
             (ControlKey::KillSwitch, _) => self.kill_switch = false,
-            (ControlKey::AutoApprove, Some(ControlValue::Switch(on))) => self.auto_approve = Some(*on),
+            (ControlKey::AutoApprove, Some(ControlValue::Switch(on))) => {
+                self.auto_approve = Some(*on)
+            }
             (ControlKey::AutoApprove, _) => self.auto_approve = None,
-            (ControlKey::PolicyVersion, Some(ControlValue::Version(v))) => self.policy_version = Some(*v),
+            (ControlKey::PolicyVersion, Some(ControlValue::Version(v))) => {
+                self.policy_version = Some(*v)
+            }
             (ControlKey::PolicyVersion, _) => self.policy_version = None,
-            (ControlKey::Evidence { judge, level, writer }, value) => {
-                let writers = self.evidence.entry((judge.clone(), level.clone())).or_default();
+            (
+                ControlKey::Evidence {
+                    judge,
+                    level,
+                    writer,
+                },
+                value,
+            ) => {
+                let writers = self
+                    .evidence
+                    .entry((judge.clone(), level.clone()))
+                    .or_default();
                 match value {
                     Some(ControlValue::Evidence(count)) => writers.insert(writer.clone(), *count),
                     _ => writers.remove(writer),
@@ -172,7 +196,12 @@ mod tests {
 
     #[test]
     fn names_are_read_back_as_they_are_written() {
-        for name in ["kill_switch", "auto_approve", "policy_version", "evidence.advisory.patch.w0"] {
+        for name in [
+            "kill_switch",
+            "auto_approve",
+            "policy_version",
+            "evidence.advisory.patch.w0",
+        ] {
             assert_eq!(ControlKey::parse(name).unwrap().name(), name);
         }
         for name in ["killswitch", "evidence.advisory", "evidence.a.b.c|d"] {
@@ -183,12 +212,26 @@ mod tests {
     #[test]
     fn evidence_is_the_sum_of_its_writers() {
         let mut control = Control::default();
-        for (name, agreed, n) in [("evidence.advisory.patch.w0", 70, 71), ("evidence.advisory.patch.op", 4, 4)] {
+        for (name, agreed, n) in [
+            ("evidence.advisory.patch.w0", 70, 71),
+            ("evidence.advisory.patch.op", 4, 4),
+        ] {
             let key = ControlKey::parse(name).unwrap();
-            control.apply(&key, Some(&ControlValue::Evidence(EvidenceRecord { agreed, n }))).unwrap();
+            control
+                .apply(
+                    &key,
+                    Some(&ControlValue::Evidence(EvidenceRecord { agreed, n })),
+                )
+                .unwrap();
         }
-        assert_eq!(control.evidence("advisory", "patch"), EvidenceRecord { agreed: 74, n: 75 });
-        assert_eq!(control.evidence("advisory", "major"), EvidenceRecord::default());
+        assert_eq!(
+            control.evidence("advisory", "patch"),
+            EvidenceRecord { agreed: 74, n: 75 }
+        );
+        assert_eq!(
+            control.evidence("advisory", "major"),
+            EvidenceRecord::default()
+        );
     }
 
     #[test]

@@ -157,9 +157,7 @@ pub struct JudgementRecord {
 }
 
 /// A count of agreement: `agreed` of `n`.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceRecord {
     /// How often they agreed.

@@ -14,7 +14,13 @@ const MAX_TRACE_HEADER_BYTES: usize = 512;
 /// Returns the CloudEvents headers of an event on `topic` about `subject`.
 ///
 /// `time_ms` is when Crisol handled the cause; it is the only place where a clock enters an event.
-pub fn cloud_event(topic: Topic, id: Uuid, subject: &str, time_ms: i64, cause: &Record) -> Vec<Header> {
+pub fn cloud_event(
+    topic: Topic,
+    id: Uuid,
+    subject: &str,
+    time_ms: i64,
+    cause: &Record,
+) -> Vec<Header> {
     let mut headers = Vec::with_capacity(8 + TRACE_HEADERS.len());
     let mut push = |name: &str, value: String| {
         headers.push((name.to_owned(), Some(value.into_bytes())));
@@ -38,7 +44,9 @@ pub fn trace_context(cause: &Record) -> impl Iterator<Item = Header> + '_ {
         .iter()
         .filter(|(name, value)| {
             TRACE_HEADERS.contains(&name.as_str())
-                && value.as_ref().is_some_and(|v| v.len() <= MAX_TRACE_HEADER_BYTES)
+                && value
+                    .as_ref()
+                    .is_some_and(|v| v.len() <= MAX_TRACE_HEADER_BYTES)
         })
         .cloned()
 }
@@ -53,7 +61,10 @@ mod tests {
             headers: vec![
                 ("traceparent".into(), Some(b"00-aa-bb-01".to_vec())),
                 ("x-secret".into(), Some(b"no".to_vec())),
-                ("tracestate".into(), Some(vec![b'x'; MAX_TRACE_HEADER_BYTES + 1])),
+                (
+                    "tracestate".into(),
+                    Some(vec![b'x'; MAX_TRACE_HEADER_BYTES + 1]),
+                ),
             ],
             ..Record::default()
         };

@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn an_open_items_key_comes_apart_as_it_was_put_together() {
         let key = open_item_key("CVE-2020-1", "@scope/name", "p:1");
-        assert_eq!(parse_open_item_key(&key), Some(("CVE-2020-1", "@scope/name", "p:1")));
+        assert_eq!(
+            parse_open_item_key(&key),
+            Some(("CVE-2020-1", "@scope/name", "p:1"))
+        );
         assert_eq!(parse_open_item_key("CVE-2020-1"), None);
     }
 }

@@ -140,7 +140,12 @@ fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
-            text.push(DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from));
+            text.push(
+                DIGITS
+                    .get(usize::from(nibble))
+                    .copied()
+                    .map_or('0', char::from),
+            );
         }
     }
     text

@@ -140,7 +140,7 @@ impl<'a> PatchWire<'a> {
             Some(diff) => diff,
             None if is_request => {
                 request_diff(self.patch_diff, self.patch, self.vulnerability, synthesize)?
-            },
+            }
             None => return Err(CodecError::schema("diff_content", "missing field")),
         };
         let digest = PatchDigest::of(&diff);
@@ -166,7 +166,12 @@ impl<'a> PatchWire<'a> {
         };
         let embedded = match self.apv {
             Some(apv) if apv.cve_id == self.cve_id => Some(apv.facts()?),
-            Some(_) => return Err(CodecError::schema("apv.cve_id", "is not the patch's cve_id")),
+            Some(_) => {
+                return Err(CodecError::schema(
+                    "apv.cve_id",
+                    "is not the patch's cve_id",
+                ));
+            }
             None => None,
         };
         Ok(Patch {
@@ -230,9 +235,11 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Patch<'_>, CodecError> {
-        decode(Some(json.as_bytes()), &EventLimits::default(), |_, before, after| {
-            format!("-{before}+{after}")
-        })
+        decode(
+            Some(json.as_bytes()),
+            &EventLimits::default(),
+            |_, before, after| format!("-{before}+{after}"),
+        )
     }
 
     #[test]
@@ -265,12 +272,24 @@ mod tests {
             (r#"{"cve_id":"CVE-1","diff_content":"x"}"#, "patch_id"),
             (r#"{"cve_id":"CVE-1"}"#, "."),
             (r#"{"patch_id":"p","diff_content":"x"}"#, "."),
-            (r#"{"cve_id":"CVE-1","patch":{"code":"x"}}"#, "vulnerability.affected_code"),
-            (r#"{"patch_id":"p p","cve_id":"CVE-1","diff_content":"x"}"#, "patch_id"),
-            (r#"{"patch_id":"p","cve_id":"","diff_content":"x"}"#, "cve_id"),
+            (
+                r#"{"cve_id":"CVE-1","patch":{"code":"x"}}"#,
+                "vulnerability.affected_code",
+            ),
+            (
+                r#"{"patch_id":"p p","cve_id":"CVE-1","diff_content":"x"}"#,
+                "patch_id",
+            ),
+            (
+                r#"{"patch_id":"p","cve_id":"","diff_content":"x"}"#,
+                "cve_id",
+            ),
         ] {
             let error = read(json).unwrap_err();
-            assert!(error.to_string().starts_with(&format!("{field}: ")), "{json}: {error}");
+            assert!(
+                error.to_string().starts_with(&format!("{field}: ")),
+                "{json}: {error}"
+            );
         }
     }
 

@@ -18,7 +18,11 @@ pub fn parse_rfc3339_ms(text: &str) -> Option<i64> {
 /// Returns an RFC 3339 time in UTC of milliseconds since the epoch, clamped to jiff's range.
 pub fn format_rfc3339(ms: i64) -> String {
     Timestamp::from_millisecond(ms)
-        .unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        .unwrap_or(if ms < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
         .to_string()
 }
 

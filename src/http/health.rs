@@ -64,8 +64,15 @@ pub(super) async fn health(State(shared): State<Shared>) -> Response {
     let components: serde_json::Map<String, serde_json::Value> = parts
         .iter()
         .map(|part| {
-            let state = if part.not_ready.is_empty() { "up" } else { "waiting" };
-            (part.name.to_owned(), json!({"status": state, "waiting_for": part.not_ready}))
+            let state = if part.not_ready.is_empty() {
+                "up"
+            } else {
+                "waiting"
+            };
+            (
+                part.name.to_owned(),
+                json!({"status": state, "waiting_for": part.not_ready}),
+            )
         })
         .collect();
     let body = json!({

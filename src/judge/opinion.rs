@@ -65,32 +65,36 @@ impl Judgement {
 pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement {
     let assessment = assess(diff, facts);
     let code = assessment.code();
-    let advisory = |opinion, finding: &str, level: Option<Level>, detail: Option<String>| Judgement {
-        opinion,
-        pure_bump: true,
-        record: JudgementRecord {
-            judge: JudgeName::Advisory,
-            version: ADVISORY_VERSION,
-            p: match opinion {
-                Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
-                Opinion::Unavailable | Opinion::Inconclusive => None,
+    let advisory =
+        |opinion, finding: &str, level: Option<Level>, detail: Option<String>| Judgement {
+            opinion,
+            pure_bump: true,
+            record: JudgementRecord {
+                judge: JudgeName::Advisory,
+                version: ADVISORY_VERSION,
+                p: match opinion {
+                    Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
+                    Opinion::Unavailable | Opinion::Inconclusive => None,
+                },
+                finding: Some(finding.to_owned()),
+                detail: detail.map(|text| format!("{code}: {text}")),
+                level: level.map(|level| level.as_str().to_owned()),
+                evidence: None,
+                bumps: assessment.bumps().iter().map(record_of).collect(),
             },
-            finding: Some(finding.to_owned()),
-            detail: detail.map(|text| format!("{code}: {text}")),
-            level: level.map(|level| level.as_str().to_owned()),
-            evidence: None,
-            bumps: assessment.bumps().iter().map(record_of).collect(),
-        },
-    };
+        };
     match &assessment {
         Assessment::NotABump(refusal) => {
             let mut none = Judgement::none(Some(format!("{code}: {}", refusal.detail)));
             none.record.finding = Some("not_a_bump".to_owned());
             none
         }
-        Assessment::Unverifiable(open) => {
-            advisory(Opinion::Inconclusive, "unverifiable", None, Some(open.detail.clone()))
-        }
+        Assessment::Unverifiable(open) => advisory(
+            Opinion::Inconclusive,
+            "unverifiable",
+            None,
+            Some(open.detail.clone()),
+        ),
         Assessment::Refuted(refuted) => advisory(
             Opinion::Probability(0.0),
             "refuted",

@@ -62,7 +62,13 @@ impl PartitionLedger {
     ///
     /// Returns `None` for a batch that begins before what was admitted: it was fetched before a
     /// rewind and will be fetched again.
-    pub fn admit(&mut self, first: i64, next: i64, records: usize, bytes: usize) -> Option<BatchId> {
+    pub fn admit(
+        &mut self,
+        first: i64,
+        next: i64,
+        records: usize,
+        bytes: usize,
+    ) -> Option<BatchId> {
         if first < self.admitted || next <= first || records == 0 {
             return None;
         }

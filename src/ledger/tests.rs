@@ -108,7 +108,10 @@ fn a_batch_that_does_not_account_for_each_record_is_a_violation() {
         let id = ledger.admit(0, 2, 2, 1).unwrap();
         let handled = outcomes.iter().copied().map(outcome).collect();
         let found = ledger.finish(id, handled);
-        assert!(matches!(found, Err(Violation::Unaccounted { .. })), "{outcomes:?}: {found:?}");
+        assert!(
+            matches!(found, Err(Violation::Unaccounted { .. })),
+            "{outcomes:?}: {found:?}"
+        );
     }
 }
 
@@ -119,6 +122,9 @@ fn counts_balance() {
         counts.add(reason.disposition());
     }
     assert!(counts.balances());
-    let unbalanced = Counts { taken: counts.taken + 1, ..counts };
+    let unbalanced = Counts {
+        taken: counts.taken + 1,
+        ..counts
+    };
     assert!(!unbalanced.balances());
 }

@@ -112,7 +112,11 @@ impl KafkaConfig {
                 return Err(InvalidKafkaConfig::Empty(name));
             }
         }
-        match self.client.keys().find(|key| RESERVED.contains(&key.as_str())) {
+        match self
+            .client
+            .keys()
+            .find(|key| RESERVED.contains(&key.as_str()))
+        {
             Some(key) => Err(InvalidKafkaConfig::Reserved(key.clone())),
             None => Ok(()),
         }
@@ -125,7 +129,10 @@ impl KafkaConfig {
         }
         config
             .set("bootstrap.servers", &self.brokers)
-            .set("client.id", format!("{}.{}", self.group_id, self.instance_id))
+            .set(
+                "client.id",
+                format!("{}.{}", self.group_id, self.instance_id),
+            )
             // A broker that comes back should be found at once, not after the default 10 s.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
@@ -144,7 +151,10 @@ impl KafkaConfig {
         config
             .set("group.id", &self.group_id)
             .set("group.instance.id", format!("{role}.{}", self.instance_id))
-            .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
+            .set(
+                "session.timeout.ms",
+                SESSION_TIMEOUT.as_millis().to_string(),
+            )
             .set("heartbeat.interval.ms", "1000")
             .set("max.poll.interval.ms", "60000")
             .set("partition.assignment.strategy", strategy)
@@ -156,7 +166,10 @@ impl KafkaConfig {
             // Fetched and not yet taken; bounds memory whatever the number of partitions.
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", /* 16 MiB */ "16384")
-            .set("fetch.message.max.bytes", /* 1 MiB a partition */ "1048576")
+            .set(
+                "fetch.message.max.bytes",
+                /* 1 MiB a partition */ "1048576",
+            )
             .set("statistics.interval.ms", "1000");
         config
     }
@@ -196,7 +209,10 @@ impl KafkaConfig {
         let mut config = self.producer();
         config
             .set("transactional.id", self.transactional_id(role))
-            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+            .set(
+                "transaction.timeout.ms",
+                TRANSACTION_TIMEOUT.as_millis().to_string(),
+            );
         config
     }
 
@@ -206,7 +222,10 @@ impl KafkaConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+            .set(
+                "message.timeout.ms",
+                DELIVERY_TIMEOUT.as_millis().to_string(),
+            )
             // Keys land where the Java clients put them.
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
@@ -261,7 +280,10 @@ pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// Writes an error of the client; broker text in it is escaped.
 pub fn log_error(error: &KafkaError, reason: &str) {
     // The end of a partition is news for a table, not an error.
-    if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
+    if matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::PartitionEOF)
+    ) {
         return;
     }
     warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");

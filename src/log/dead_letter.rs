@@ -49,29 +49,30 @@ pub fn dead_letter(
         .filter(|(name, _)| !name.starts_with(PREFIX))
         .cloned()
         .collect();
-    let letter = |original: Vec<Header>, key: Option<Vec<u8>>, value: Option<Vec<u8>>, message: &str| {
-        let mut headers = original;
-        for (name, text) in [
-            ("reason", reason.as_str().to_owned()),
-            ("message", printable(message)),
-            ("topic", origin.topic.to_owned()),
-            ("partition", origin.partition.to_string()),
-            ("offset", record.offset.to_string()),
-            ("timestamp", record.timestamp_ms.to_string()),
-            ("attempt", attempt.to_string()),
-            ("first_failure", first_failure.clone()),
-            ("digest", digest.clone()),
-        ] {
-            headers.push((format!("{PREFIX}{name}"), Some(text.into_bytes())));
-        }
-        Output {
-            topic: Topic::Dlq,
-            partition_by: None,
-            key,
-            value,
-            headers,
-        }
-    };
+    let letter =
+        |original: Vec<Header>, key: Option<Vec<u8>>, value: Option<Vec<u8>>, message: &str| {
+            let mut headers = original;
+            for (name, text) in [
+                ("reason", reason.as_str().to_owned()),
+                ("message", printable(message)),
+                ("topic", origin.topic.to_owned()),
+                ("partition", origin.partition.to_string()),
+                ("offset", record.offset.to_string()),
+                ("timestamp", record.timestamp_ms.to_string()),
+                ("attempt", attempt.to_string()),
+                ("first_failure", first_failure.clone()),
+                ("digest", digest.clone()),
+            ] {
+                headers.push((format!("{PREFIX}{name}"), Some(text.into_bytes())));
+            }
+            Output {
+                topic: Topic::Dlq,
+                partition_by: None,
+                key,
+                value,
+                headers,
+            }
+        };
     let whole = letter(original, record.key.clone(), record.value.clone(), message);
     if whole.size_bytes() <= limit_bytes {
         return whole;
@@ -87,7 +88,10 @@ pub fn dead_letter(
 mod tests {
     use super::*;
 
-    const ORIGIN: Origin<'static> = Origin { topic: "t.patches", partition: 3 };
+    const ORIGIN: Origin<'static> = Origin {
+        topic: "t.patches",
+        partition: 3,
+    };
 
     fn record() -> Record {
         Record {
@@ -100,14 +104,27 @@ mod tests {
     }
 
     fn text(output: &Output, name: &str) -> String {
-        let as_record = Record { headers: output.headers.clone(), ..Record::default() };
-        as_record.header_text(&format!("{PREFIX}{name}")).unwrap().to_owned()
+        let as_record = Record {
+            headers: output.headers.clone(),
+            ..Record::default()
+        };
+        as_record
+            .header_text(&format!("{PREFIX}{name}"))
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
     fn a_letter_carries_the_original_byte_for_byte() {
         let original = record();
-        let letter = dead_letter(&original, ORIGIN, Reason::InvalidUtf8, "bad\u{1b}", 9, 10_000);
+        let letter = dead_letter(
+            &original,
+            ORIGIN,
+            Reason::InvalidUtf8,
+            "bad\u{1b}",
+            9,
+            10_000,
+        );
         assert_eq!(letter.key, original.key);
         assert_eq!(letter.value, original.value);
         assert_eq!(&letter.headers[..2], &original.headers[..]);
@@ -121,11 +138,21 @@ mod tests {
     #[test]
     fn a_second_failure_counts_on_and_remembers_the_first() {
         let first = dead_letter(&record(), ORIGIN, Reason::InvalidUtf8, "m", 9, 10_000);
-        let redriven = Record { headers: first.headers, ..record() };
+        let redriven = Record {
+            headers: first.headers,
+            ..record()
+        };
         let second = dead_letter(&redriven, ORIGIN, Reason::InvalidJson, "m", 11, 10_000);
         assert_eq!(text(&second, "attempt"), "2");
         assert_eq!(text(&second, "first_failure"), "9");
-        assert_eq!(second.headers.iter().filter(|(n, _)| n.ends_with("reason")).count(), 1);
+        assert_eq!(
+            second
+                .headers
+                .iter()
+                .filter(|(n, _)| n.ends_with("reason"))
+                .count(),
+            1
+        );
     }
 
     #[test]
@@ -136,6 +163,9 @@ mod tests {
         assert!(letter.size_bytes() <= 2_000);
         assert_eq!(letter.value, None);
         assert_eq!(text(&letter, "digest"), sha256_hex(&[b'x'; 5_000]));
-        assert!(text(&letter, "message").contains("5005 bytes does not fit") || text(&letter, "message").contains("does not fit"));
+        assert!(
+            text(&letter, "message").contains("5005 bytes does not fit")
+                || text(&letter, "message").contains("does not fit")
+        );
     }
 }

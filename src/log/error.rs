@@ -67,6 +67,9 @@ mod tests {
         assert_eq!(remedy(&fenced), Remedy::Fenced);
         let twin = KafkaError::ConsumerCommit(RDKafkaErrorCode::FencedInstanceId);
         assert_eq!(remedy(&twin), Remedy::Stop);
-        assert_eq!(remedy(&KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)), Remedy::Replace);
+        assert_eq!(
+            remedy(&KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)),
+            Remedy::Replace
+        );
     }
 }

@@ -36,7 +36,8 @@ pub struct Coordinates {
 }
 
 /// Takes a table's records, one after another; an `Err` is logged and counted with its coordinates.
-pub type Sink = Box<dyn FnMut(Coordinates, Option<&[u8]>, Option<&[u8]>) -> Result<(), String> + Send>;
+pub type Sink =
+    Box<dyn FnMut(Coordinates, Option<&[u8]>, Option<&[u8]>) -> Result<(), String> + Send>;
 
 /// A topic tailed into memory.
 pub struct Table {
@@ -171,7 +172,12 @@ impl Table {
 
     /// Returns whether every partition has been read to its end at least once since the start.
     pub fn is_ready(&self) -> bool {
-        self.shared.progress.lock().partitions.iter().all(|p| p.met_end)
+        self.shared
+            .progress
+            .lock()
+            .partitions
+            .iter()
+            .all(|p| p.met_end)
     }
 
     /// Returns how many records were read, and how many of them were bad.
@@ -190,7 +196,12 @@ impl Table {
         let deadline = Instant::now() + limit;
         let mut progress = self.shared.progress.lock();
         while !progress.partitions.iter().all(|p| p.met_end) {
-            if self.shared.moved.wait_until(&mut progress, deadline).timed_out() {
+            if self
+                .shared
+                .moved
+                .wait_until(&mut progress, deadline)
+                .timed_out()
+            {
                 return Err(self.stale(limit));
             }
         }
@@ -263,7 +274,9 @@ impl Table {
         let mut ends = vec![0; count];
         for element in told.elements() {
             element.error().map_err(failed)?;
-            let slot = usize::try_from(element.partition()).ok().and_then(|p| ends.get_mut(p));
+            let slot = usize::try_from(element.partition())
+                .ok()
+                .and_then(|p| ends.get_mut(p));
             if let (Some(slot), Offset::Offset(end)) = (slot, element.offset()) {
                 *slot = end;
             }
@@ -371,7 +384,9 @@ impl Shared {
             wanted
         };
         for (partition, next) in wanted {
-            if let Err(error) = consumer.seek(&self.topic, partition, Offset::Offset(next), QUERY_TIMEOUT) {
+            if let Err(error) =
+                consumer.seek(&self.topic, partition, Offset::Offset(next), QUERY_TIMEOUT)
+            {
                 warn!(topic = self.topic, partition, error = %printable(&error.to_string()), "table: seek failed");
                 self.reached(partition, |reached| reached.confirming = None);
             }

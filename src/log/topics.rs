@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
+    ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +24,10 @@ const BROKER_DEFAULT_REPLICATION: i32 = -1;
 const FILES: &[(Topic, &str)] = &[
     (Topic::Apv, include_str!("../../topics/apv.toml")),
     (Topic::Patches, include_str!("../../topics/patches.toml")),
-    (Topic::Decisions, include_str!("../../topics/decisions.toml")),
+    (
+        Topic::Decisions,
+        include_str!("../../topics/decisions.toml"),
+    ),
     (Topic::Hitl, include_str!("../../topics/hitl.toml")),
     (Topic::HitlOpen, include_str!("../../topics/hitl-open.toml")),
     (Topic::Control, include_str!("../../topics/control.toml")),
@@ -81,7 +87,9 @@ pub enum TopicsError {
         problem: &'static str,
     },
     /// The brokers refuse or do not answer.
-    #[error("{action}: {message}; are the brokers at {brokers} up, and may this client administer topics?")]
+    #[error(
+        "{action}: {message}; are the brokers at {brokers} up, and may this client administer topics?"
+    )]
     Admin {
         /// What was tried.
         action: String,
@@ -145,7 +153,9 @@ impl TopicPlan {
                 return Err(refused("must be at least 1"));
             }
             if *topic == Topic::Control && *partitions != 1 {
-                return Err(refused("must be 1: its offset is the version that decisions carry"));
+                return Err(refused(
+                    "must be 1: its offset is the version that decisions carry",
+                ));
             }
             spec.partitions = *partitions;
         }
@@ -217,7 +227,10 @@ pub async fn apply(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Applied
             }
             Some(partitions) if partitions < spec.partitions => {
                 widen(config, &admin, &name, spec.partitions).await?;
-                note(format!("widened from {partitions} to {} partitions", spec.partitions));
+                note(format!(
+                    "widened from {partitions} to {} partitions",
+                    spec.partitions
+                ));
             }
             Some(_) => {}
         }
@@ -259,11 +272,25 @@ pub async fn check(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Drift>,
                 continue;
             }
             Some(is) if is < spec.partitions => {
-                drift("partitions", spec.partitions.to_string(), is.to_string(), true, APPLY);
+                drift(
+                    "partitions",
+                    spec.partitions.to_string(),
+                    is.to_string(),
+                    true,
+                    APPLY,
+                );
             }
             Some(is) if is > spec.partitions => {
-                let remedy = format!("set topics.partitions.{topic} = {is} in crisol.toml: partitions cannot be taken away");
-                drift("partitions", spec.partitions.to_string(), is.to_string(), true, &remedy);
+                let remedy = format!(
+                    "set topics.partitions.{topic} = {is} in crisol.toml: partitions cannot be taken away"
+                );
+                drift(
+                    "partitions",
+                    spec.partitions.to_string(),
+                    is.to_string(),
+                    true,
+                    &remedy,
+                );
             }
             Some(_) => {}
         }
@@ -358,7 +385,12 @@ async fn create(
     }
     let action = format!("create {name}");
     let results = admin.create_topics([&topic], &options()).await;
-    outcome(config, &action, results, Some(RDKafkaErrorCode::TopicAlreadyExists))
+    outcome(
+        config,
+        &action,
+        results,
+        Some(RDKafkaErrorCode::TopicAlreadyExists),
+    )
 }
 
 async fn widen(
@@ -369,7 +401,12 @@ async fn widen(
 ) -> Result<(), TopicsError> {
     let wider = NewPartitions::new(name, usize::try_from(partitions).unwrap_or(1));
     let action = format!("widen {name}");
-    outcome(config, &action, admin.create_partitions([&wider], &options()).await, None)
+    outcome(
+        config,
+        &action,
+        admin.create_partitions([&wider], &options()).await,
+        None,
+    )
 }
 
 async fn alter(
@@ -390,7 +427,10 @@ async fn alter(
     let results = admin.alter_configs([&change], &options()).await;
     let flat = results.map(|list| {
         list.into_iter()
-            .map(|one| one.map(|_| name.to_owned()).map_err(|(_, code)| (name.to_owned(), code)))
+            .map(|one| {
+                one.map(|_| name.to_owned())
+                    .map_err(|(_, code)| (name.to_owned(), code))
+            })
             .collect()
     });
     outcome(config, &action, flat, None)
@@ -421,7 +461,10 @@ mod tests {
 
     fn with(partitions: &[(&str, i32)]) -> TopicsConfig {
         TopicsConfig {
-            partitions: partitions.iter().map(|(n, p)| ((*n).to_owned(), *p)).collect(),
+            partitions: partitions
+                .iter()
+                .map(|(n, p)| ((*n).to_owned(), *p))
+                .collect(),
             replication: None,
         }
     }
@@ -444,7 +487,10 @@ mod tests {
         assert_eq!(plan.names("p.").of(Topic::HitlOpen), "p.hitl-open");
         for wrong in [("patch", 24), ("patches", 0), ("control", 2)] {
             let error = TopicPlan::load(&with(&[wrong])).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("topics.partitions.{}", wrong.0)), "{error}");
+            assert!(
+                error.starts_with(&format!("topics.partitions.{}", wrong.0)),
+                "{error}"
+            );
         }
     }
 }

@@ -36,7 +36,9 @@ const POLICIES: [Policy; 1] = [Policy {
 impl Policy {
     /// Returns the policy of a version; `None` if this build does not know it.
     pub fn of_version(version: u32) -> Option<Self> {
-        POLICIES.into_iter().find(|policy| policy.version == version)
+        POLICIES
+            .into_iter()
+            .find(|policy| policy.version == version)
     }
 
     /// Returns the strictest policy: in force until `control` says otherwise, and whenever it names
@@ -46,7 +48,6 @@ impl Policy {
         first
     }
 }
-
 
 /// Everything policy looks at.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,8 +82,14 @@ pub fn blockers(policy: &Policy, question: &Question) -> Vec<Reason> {
     };
     block(question.kill_switch, Reason::KillSwitch);
     block(!question.auto_approve, Reason::AutoApproveOff);
-    block(question.severity == Severity::Unknown, Reason::SeverityUnknown);
-    block(question.severity == Severity::Critical, Reason::SeverityCritical);
+    block(
+        question.severity == Severity::Unknown,
+        Reason::SeverityUnknown,
+    );
+    block(
+        question.severity == Severity::Critical,
+        Reason::SeverityCritical,
+    );
     block(question.risk > policy.max_risk, Reason::PatchRisk);
     block(question.kev, Reason::KevListed);
     block(question.open_item, Reason::OpenItem);
@@ -151,8 +158,14 @@ mod tests {
         assert_eq!(answer(|_| {}), Reason::JudgeConfident);
         assert_eq!(answer(|q| q.kill_switch = true), Reason::KillSwitch);
         assert_eq!(answer(|q| q.auto_approve = false), Reason::AutoApproveOff);
-        assert_eq!(answer(|q| q.severity = Severity::Unknown), Reason::SeverityUnknown);
-        assert_eq!(answer(|q| q.severity = Severity::Critical), Reason::SeverityCritical);
+        assert_eq!(
+            answer(|q| q.severity = Severity::Unknown),
+            Reason::SeverityUnknown
+        );
+        assert_eq!(
+            answer(|q| q.severity = Severity::Critical),
+            Reason::SeverityCritical
+        );
         assert_eq!(answer(|q| q.risk = RiskLevel::Medium), Reason::PatchRisk);
         assert_eq!(answer(|q| q.kev = true), Reason::KevListed);
         assert_eq!(answer(|q| q.open_item = true), Reason::OpenItem);
@@ -160,26 +173,62 @@ mod tests {
 
     #[test]
     fn without_facts_of_the_table_nothing_is_approved() {
-        assert_eq!(answer(|q| q.known_by = KnownBy::Embedded), Reason::ApvEmbeddedOnly);
-        assert_eq!(answer(|q| q.known_by = KnownBy::Unknown), Reason::ApvUnknown);
-        assert_eq!(answer(|q| q.known_by = KnownBy::Stale), Reason::ApvTableStale);
-        assert_eq!(answer(|q| q.known_by = KnownBy::Invalid), Reason::ApvInvalid);
+        assert_eq!(
+            answer(|q| q.known_by = KnownBy::Embedded),
+            Reason::ApvEmbeddedOnly
+        );
+        assert_eq!(
+            answer(|q| q.known_by = KnownBy::Unknown),
+            Reason::ApvUnknown
+        );
+        assert_eq!(
+            answer(|q| q.known_by = KnownBy::Stale),
+            Reason::ApvTableStale
+        );
+        assert_eq!(
+            answer(|q| q.known_by = KnownBy::Invalid),
+            Reason::ApvInvalid
+        );
     }
 
     #[test]
     fn the_threshold_is_inclusive_on_both_sides() {
-        assert_eq!(answer(|q| q.opinion = Opinion::Probability(0.95)), Reason::JudgeConfident);
-        assert_eq!(answer(|q| q.opinion = Opinion::Probability(0.949_999)), Reason::NoExploit);
-        assert_eq!(answer(|q| q.opinion = Opinion::Probability(0.0)), Reason::JudgeRefuses);
-        assert_eq!(answer(|q| q.opinion = Opinion::Probability(0.5)), Reason::NoExploit);
-        assert_eq!(answer(|q| q.opinion = Opinion::Probability(f64::NAN)), Reason::JudgeUnavailable);
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::Probability(0.95)),
+            Reason::JudgeConfident
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::Probability(0.949_999)),
+            Reason::NoExploit
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::Probability(0.0)),
+            Reason::JudgeRefuses
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::Probability(0.5)),
+            Reason::NoExploit
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::Probability(f64::NAN)),
+            Reason::JudgeUnavailable
+        );
     }
 
     #[test]
     fn a_lack_of_evidence_neither_approves_nor_refuses() {
-        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.0)), Reason::NoExploit);
-        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.949)), Reason::NoExploit);
-        assert_eq!(answer(|q| q.opinion = Opinion::AtLeast(0.95)), Reason::JudgeConfident);
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::AtLeast(0.0)),
+            Reason::NoExploit
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::AtLeast(0.949)),
+            Reason::NoExploit
+        );
+        assert_eq!(
+            answer(|q| q.opinion = Opinion::AtLeast(0.95)),
+            Reason::JudgeConfident
+        );
     }
 
     fn any_question() -> impl Strategy<Value = Question> {

@@ -43,37 +43,136 @@ impl Default for RiskConfig {
 /// Code that runs other code or reaches out, in the languages Crisol meets. Plain substrings: they
 /// find too much rather than too little, and cost one pass for all.
 const SINKS: &[&str] = &[
-    "eval(", "exec(", "execfile(", "new Function(", "child_process", "subprocess", "os.system",
-    "popen(", "spawn(", "Runtime.getRuntime", "ProcessBuilder", "ScriptEngine", "std::process::Command",
-    "system(", "shell_exec", "passthru(", "`#{", "importlib", "__import__", "pickle.loads", "yaml.load(",
-    "Marshal.load", "ObjectInputStream", "unserialize(", "dlopen(", "LD_PRELOAD",
-    "http://", "https://", "ftp://", "urlopen(", "requests.", "fetch(", "XMLHttpRequest", "net.connect",
-    "socket(", "net.Dial", "http.Get", "TcpStream::connect", "WebSocket(", "curl ", "wget ",
-    "base64", "fromCharCode", "atob(",
+    "eval(",
+    "exec(",
+    "execfile(",
+    "new Function(",
+    "child_process",
+    "subprocess",
+    "os.system",
+    "popen(",
+    "spawn(",
+    "Runtime.getRuntime",
+    "ProcessBuilder",
+    "ScriptEngine",
+    "std::process::Command",
+    "system(",
+    "shell_exec",
+    "passthru(",
+    "`#{",
+    "importlib",
+    "__import__",
+    "pickle.loads",
+    "yaml.load(",
+    "Marshal.load",
+    "ObjectInputStream",
+    "unserialize(",
+    "dlopen(",
+    "LD_PRELOAD",
+    "http://",
+    "https://",
+    "ftp://",
+    "urlopen(",
+    "requests.",
+    "fetch(",
+    "XMLHttpRequest",
+    "net.connect",
+    "socket(",
+    "net.Dial",
+    "http.Get",
+    "TcpStream::connect",
+    "WebSocket(",
+    "curl ",
+    "wget ",
+    "base64",
+    "fromCharCode",
+    "atob(",
 ];
 
 static SINK_FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SINKS).ok());
 
 /// Directories whose files build, test or deploy.
 const BUILD_DIRECTORIES: &[&str] = &[
-    ".github/", ".gitlab/", ".circleci/", ".buildkite/", ".husky/", ".cargo/", ".mvn/", "ci/",
-    "deploy/", "helm/", "charts/", "terraform/", "ansible/", "k8s/",
+    ".github/",
+    ".gitlab/",
+    ".circleci/",
+    ".buildkite/",
+    ".husky/",
+    ".cargo/",
+    ".mvn/",
+    "ci/",
+    "deploy/",
+    "helm/",
+    "charts/",
+    "terraform/",
+    "ansible/",
+    "k8s/",
 ];
 /// Files that build, test or deploy.
 const BUILD_FILES: &[&str] = &[
-    ".gitlab-ci.yml", ".travis.yml", "Jenkinsfile", "azure-pipelines.yml", "Dockerfile",
-    "docker-compose.yml", "docker-compose.yaml", "Makefile", "makefile", "GNUmakefile", "CMakeLists.txt",
-    "configure", "configure.ac", "meson.build", "build.gradle", "build.gradle.kts", "settings.gradle",
-    "gradlew", "mvnw", "build.rs", "setup.py", "setup.cfg", "tox.ini", "noxfile.py", "conftest.py",
-    "Rakefile", "Gruntfile.js", "gulpfile.js", "webpack.config.js", ".npmrc", ".yarnrc", ".yarnrc.yml",
-    "pip.conf", ".gitmodules", ".gitattributes", "CODEOWNERS", "Vagrantfile", "Procfile",
+    ".gitlab-ci.yml",
+    ".travis.yml",
+    "Jenkinsfile",
+    "azure-pipelines.yml",
+    "Dockerfile",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    "CMakeLists.txt",
+    "configure",
+    "configure.ac",
+    "meson.build",
+    "build.gradle",
+    "build.gradle.kts",
+    "settings.gradle",
+    "gradlew",
+    "mvnw",
+    "build.rs",
+    "setup.py",
+    "setup.cfg",
+    "tox.ini",
+    "noxfile.py",
+    "conftest.py",
+    "Rakefile",
+    "Gruntfile.js",
+    "gulpfile.js",
+    "webpack.config.js",
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    "pip.conf",
+    ".gitmodules",
+    ".gitattributes",
+    "CODEOWNERS",
+    "Vagrantfile",
+    "Procfile",
 ];
 /// Files that name dependencies; a pure bump of them is the advisory judge's business.
 const MANIFESTS: &[&str] = &[
-    "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml",
-    "requirements.txt", "constraints.txt", "pyproject.toml", "Pipfile", "Pipfile.lock", "poetry.lock",
-    "uv.lock", "Cargo.toml", "Cargo.lock", "go.mod", "go.sum", "pom.xml", "gradle.lockfile", "Gemfile",
-    "Gemfile.lock", "composer.json", "composer.lock",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "requirements.txt",
+    "constraints.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "Pipfile.lock",
+    "poetry.lock",
+    "uv.lock",
+    "Cargo.toml",
+    "Cargo.lock",
+    "go.mod",
+    "go.sum",
+    "pom.xml",
+    "gradle.lockfile",
+    "Gemfile",
+    "Gemfile.lock",
+    "composer.json",
+    "composer.lock",
 ];
 
 /// Returns the risk of a patch and the factors that make it.
@@ -85,7 +184,11 @@ pub fn assess_risk(diff: &Diff<'_>, pure_bump: bool, config: &RiskConfig) -> Ris
     if let Some(hidden) = find_hidden(diff) {
         factors.push((
             RiskLevel::Critical,
-            format!("hidden character {} in {}", hidden.name, printable(&hidden.file)),
+            format!(
+                "hidden character {} in {}",
+                hidden.name,
+                printable(&hidden.file)
+            ),
         ));
     }
     if !pure_bump {
@@ -98,15 +201,29 @@ pub fn assess_risk(diff: &Diff<'_>, pure_bump: bool, config: &RiskConfig) -> Ris
     factors.sort_by(|a, b| b.0.cmp(&a.0));
     RiskRecord {
         level: factors.first().map_or(RiskLevel::Low, |(level, _)| *level),
-        factors: factors.into_iter().take(MAX_FACTORS).map(|(_, text)| text).collect(),
+        factors: factors
+            .into_iter()
+            .take(MAX_FACTORS)
+            .map(|(_, text)| text)
+            .collect(),
     }
 }
 
 fn size_factors(diff: &Diff<'_>, config: &RiskConfig, factors: &mut Vec<(RiskLevel, String)>) {
     let changed = diff.added_lines + diff.removed_lines;
     for (what, value, medium, high) in [
-        ("changed lines", changed, config.medium_changed_lines, config.high_changed_lines),
-        ("files", diff.files.len(), config.medium_files, config.high_files),
+        (
+            "changed lines",
+            changed,
+            config.medium_changed_lines,
+            config.high_changed_lines,
+        ),
+        (
+            "files",
+            diff.files.len(),
+            config.medium_files,
+            config.high_files,
+        ),
     ] {
         if value > high {
             factors.push((RiskLevel::High, format!("{value} {what}")));
@@ -119,7 +236,8 @@ fn size_factors(diff: &Diff<'_>, config: &RiskConfig, factors: &mut Vec<(RiskLev
 fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLevel, String)>) {
     let path = file.path();
     let name = path.rsplit('/').next().unwrap_or(path);
-    let mut found = |level, what: &str| factors.push((level, format!("{what} {}", printable(path))));
+    let mut found =
+        |level, what: &str| factors.push((level, format!("{what} {}", printable(path))));
     if file.change == Change::Binary {
         found(RiskLevel::High, "binary file");
     }
@@ -130,7 +248,9 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
         found(RiskLevel::High, "changes the mode of");
     }
     let builds = BUILD_FILES.contains(&name)
-        || BUILD_DIRECTORIES.iter().any(|d| path.starts_with(d) || path.contains(&format!("/{d}")))
+        || BUILD_DIRECTORIES
+            .iter()
+            .any(|d| path.starts_with(d) || path.contains(&format!("/{d}")))
         || name.starts_with("Dockerfile")
         || name.ends_with(".sh");
     if builds {
@@ -143,7 +263,10 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
         return;
     }
     if let Some(sink) = added_sink(file) {
-        found(RiskLevel::High, &format!("adds {} to", sink.trim_end_matches('(').trim_end()));
+        found(
+            RiskLevel::High,
+            &format!("adds {} to", sink.trim_end_matches('(').trim_end()),
+        );
     }
 }
 
@@ -175,7 +298,10 @@ mod tests {
     fn a_small_plain_change_is_low() {
         assert_eq!(
             risk("src/a.py", "if x is None: return"),
-            RiskRecord { level: RiskLevel::Low, factors: vec![] }
+            RiskRecord {
+                level: RiskLevel::Low,
+                factors: vec![]
+            }
         );
     }
 
@@ -197,7 +323,11 @@ mod tests {
     fn hidden_characters_are_critical_and_told_first() {
         let found = risk("src/a.js", "eval(x) // \u{202e}");
         assert_eq!(found.level, RiskLevel::Critical);
-        assert!(found.factors[0].starts_with("hidden character"), "{:?}", found.factors);
+        assert!(
+            found.factors[0].starts_with("hidden character"),
+            "{:?}",
+            found.factors
+        );
         assert_eq!(found.factors.len(), 2);
     }
 

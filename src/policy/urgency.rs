@@ -55,12 +55,18 @@ mod tests {
         assert_eq!(of(Reason::NoExploit, Severity::Critical, false), 2);
         assert_eq!(of(Reason::NoExploit, Severity::Low, false), 5);
         assert_eq!(of(Reason::JudgeRefuses, Severity::Critical, true), 5);
-        assert_eq!(urgency(Reason::NoExploit, Severity::High, false, Some(0.5)).priority, 2);
+        assert_eq!(
+            urgency(Reason::NoExploit, Severity::High, false, Some(0.5)).priority,
+            2
+        );
     }
 
     #[test]
     fn a_higher_priority_never_allows_more_time() {
         assert!(SLA_MINUTES.is_sorted());
-        assert_eq!(urgency(Reason::KevListed, Severity::Critical, true, None).sla_minutes, 240);
+        assert_eq!(
+            urgency(Reason::KevListed, Severity::Critical, true, None).sla_minutes,
+            240
+        );
     }
 }

@@ -126,7 +126,9 @@ impl Settings {
         let value = |message: String| InvalidSettings::Value(message);
         self.kafka.validate().map_err(|e| value(e.to_string()))?;
         self.engine.validate().map_err(|e| value(e.to_string()))?;
-        self.diff.validate().map_err(|e| value(format!("diff.{e}")))?;
+        self.diff
+            .validate()
+            .map_err(|e| value(format!("diff.{e}")))?;
         self.http.validate().map_err(|e| value(e.to_string()))?;
         if self.limits.max_record_bytes > self.judging.max_output_bytes {
             return Err(value(
@@ -148,7 +150,10 @@ mod tests {
     use super::*;
 
     fn from_env(pairs: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
-        let env = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let env = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Settings::load(None, env, Vec::new())
     }
 
@@ -182,6 +187,9 @@ mod tests {
     #[test]
     fn values_are_checked_against_each_other() {
         let error = from_env(&[("CRISOL_LIMITS_MAX_RECORD_BYTES", "9000000")]).unwrap_err();
-        assert!(error.to_string().contains("limits.max_record_bytes"), "{error}");
+        assert!(
+            error.to_string().contains("limits.max_record_bytes"),
+            "{error}"
+        );
     }
 }

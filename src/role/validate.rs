@@ -35,7 +35,9 @@ pub enum ValidateError {
     #[error(transparent)]
     Table(#[from] TableError),
     /// The sidecar cannot listen.
-    #[error("cannot listen on {listen}: {source}; is another replica on this host? set CRISOL_HTTP_LISTEN")]
+    #[error(
+        "cannot listen on {listen}: {source}; is another replica on this host? set CRISOL_HTTP_LISTEN"
+    )]
     Listen {
         /// The address.
         listen: String,
@@ -56,7 +58,12 @@ pub enum ValidateError {
 fn describe(drifts: &[Drift]) -> String {
     let lines: Vec<String> = drifts
         .iter()
-        .map(|d| format!("{}: {} is {}, must be {}; mend it with: {}", d.topic, d.what, d.found, d.wanted, d.remedy))
+        .map(|d| {
+            format!(
+                "{}: {} is {}, must be {}; mend it with: {}",
+                d.topic, d.what, d.found, d.wanted, d.remedy
+            )
+        })
         .collect();
     lines.join("\n")
 }
@@ -107,18 +114,26 @@ pub fn run_unchecked(
         table_metrics: TableMetrics::register(&registry)?,
     });
     let metrics = EngineMetrics::register(&registry)?;
-    let address = settings.http.address().map_err(|error| ValidateError::Listen {
-        listen: settings.http.listen.clone(),
-        source: std::io::Error::other(error),
-    })?;
-    let _sidecar = Sidecar::start(address, probes, registry).map_err(|source| ValidateError::Listen {
-        listen: settings.http.listen.clone(),
-        source,
-    })?;
+    let address = settings
+        .http
+        .address()
+        .map_err(|error| ValidateError::Listen {
+            listen: settings.http.listen.clone(),
+            source: std::io::Error::other(error),
+        })?;
+    let _sidecar =
+        Sidecar::start(address, probes, registry).map_err(|source| ValidateError::Listen {
+            listen: settings.http.listen.clone(),
+            source,
+        })?;
     if !wait_for_tables(&tables, &health, stop) {
         return Ok(Counts::default());
     }
-    info!(cves = tables.apv.len(), open_items = tables.open_items.len(), "tables have caught up");
+    info!(
+        cves = tables.apv.len(),
+        open_items = tables.open_items.len(),
+        "tables have caught up"
+    );
     let pipeline = Arc::new(Pipeline::new(
         tables,
         settings.judging.clone(),
@@ -147,18 +162,33 @@ pub fn run_unchecked(
 pub fn wall_clock_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
 }
 
 /// Looks at the topics and refuses to start over a difference that would break a promise.
 fn refuse_drift(settings: &Settings, plan: &TopicPlan) -> Result<(), ValidateError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let drifts = runtime.block_on(check(&settings.kafka, plan))?;
     let (fatal, tolerable): (Vec<Drift>, Vec<Drift>) = drifts.into_iter().partition(|d| d.fatal);
     for drift in tolerable {
-        warn!(topic = drift.topic, setting = drift.what, found = drift.found, wanted = drift.wanted, "topic setting differs; mend it with: {}", drift.remedy);
+        warn!(
+            topic = drift.topic,
+            setting = drift.what,
+            found = drift.found,
+            wanted = drift.wanted,
+            "topic setting differs; mend it with: {}",
+            drift.remedy
+        );
     }
-    if fatal.is_empty() { Ok(()) } else { Err(ValidateError::Drifted(fatal)) }
+    if fatal.is_empty() {
+        Ok(())
+    } else {
+        Err(ValidateError::Drifted(fatal))
+    }
 }
 
 /// Waits for the tables as long as it takes; returns `false` if told to stop meanwhile.
@@ -186,7 +216,11 @@ impl Probes for ValidateProbes {
     }
 
     fn parts(&self) -> Vec<Probe> {
-        let waiting = if self.tables.is_ready() { vec![] } else { vec!["catching up"] };
+        let waiting = if self.tables.is_ready() {
+            vec![]
+        } else {
+            vec!["catching up"]
+        };
         vec![
             Probe {
                 name: "engine",

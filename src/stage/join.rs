@@ -43,7 +43,12 @@ pub fn join(
     }
     patches
         .iter()
-        .map(|patch| patch.as_ref().ok().map(|patch| join_one(patch, tables, absent)))
+        .map(|patch| {
+            patch
+                .as_ref()
+                .ok()
+                .map(|patch| join_one(patch, tables, absent))
+        })
         .collect()
 }
 
@@ -112,8 +117,8 @@ fn restrict(facts: &ApvFacts, embedded: &ApvFacts) -> ApvFacts {
 mod tests {
     use super::*;
     use crate::event::limits::EventLimits;
-    use crate::stage::decode::decode;
     use crate::event::record::Record;
+    use crate::stage::decode::decode;
     use crate::table::{ApvConfig, OpenItemsConfig};
 
     fn tables() -> Tables {
@@ -131,7 +136,10 @@ mod tests {
             format!(r#","apv":{{"cve_id":"{cve_id}","modified":"2020-01-01T00:00:00Z",{rest}}}"#)
         });
         let value = format!(r#"{{"patch_id":"p","cve_id":"{cve_id}","diff_content":"x"{apv}}}"#);
-        let records = [Record { value: Some(value.into_bytes()), ..Record::default() }];
+        let records = [Record {
+            value: Some(value.into_bytes()),
+            ..Record::default()
+        }];
         let patches = decode(&records, &EventLimits::default());
         join(&patches, &tables(), Duration::ZERO).remove(0).unwrap()
     }

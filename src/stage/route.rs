@@ -6,9 +6,7 @@ use uuid::Uuid;
 
 use crate::diff::Diff;
 use crate::event::control::Control;
-use crate::event::decision::{
-    DecisionEvent, Facts, PatchSize, PolicyRecord, Source, Verdict,
-};
+use crate::event::decision::{DecisionEvent, Facts, PatchSize, PolicyRecord, Source, Verdict};
 use crate::event::facts::{ApvFacts, Severity};
 use crate::event::headers::cloud_event;
 use crate::event::hitl::{HitlEvent, OpenItem, PatchBody, open_item_key};
@@ -132,7 +130,10 @@ impl Routing<'_> {
             opinion: judged.judgement.opinion,
             has_exploit: false,
             open_item: self.open_items.blocks(&asking),
-            auto_approve: self.control.auto_approve.unwrap_or(self.auto_approve_default),
+            auto_approve: self
+                .control
+                .auto_approve
+                .unwrap_or(self.auto_approve_default),
             kill_switch: self.control.kill_switch,
         };
         let reason = decide(&policy, &question);
@@ -244,7 +245,12 @@ impl Telling<'_> {
             .open_items
             .opened_at(&self.asking)
             .unwrap_or(self.asking.place);
-        let urgency = urgency(self.reason, question.severity, question.kev, self.facts.epss);
+        let urgency = urgency(
+            self.reason,
+            question.severity,
+            question.kev,
+            self.facts.epss,
+        );
         let mut event = HitlEvent {
             decision_id: self.asking.decision_id,
             patch_id: Cow::Borrowed(self.asking.patch_id),
@@ -338,7 +344,9 @@ fn package_of<'c>(
     let named = facts.map_or(&[][..], |facts| &facts.packages);
     if let Some(claim) = &patch.package {
         let known = named.iter().find(|package| {
-            claim.ecosystem.is_none_or(|ecosystem| ecosystem == package.ecosystem)
+            claim
+                .ecosystem
+                .is_none_or(|ecosystem| ecosystem == package.ecosystem)
                 && same_package(package.ecosystem, &package.name, &claim.name)
         });
         if let Some(package) = known {

@@ -23,7 +23,9 @@ pub struct ApvConfig {
 
 impl Default for ApvConfig {
     fn default() -> Self {
-        Self { max_cves: 1_000_000 }
+        Self {
+            max_cves: 1_000_000,
+        }
     }
 }
 
@@ -107,7 +109,10 @@ impl ApvTable {
     fn insert(&self, cve_id: &str, known: Known) -> Result<(), String> {
         let mut cves = self.cves.write();
         if cves.len() >= self.config.max_cves && !cves.contains_key(cve_id) {
-            return Err(format!("the table is full: max_cves is {}", self.config.max_cves));
+            return Err(format!(
+                "the table is full: max_cves is {}",
+                self.config.max_cves
+            ));
         }
         cves.insert(Box::from(cve_id), known);
         Ok(())
@@ -203,7 +208,9 @@ mod tests {
         let table = table(1);
         apply(&table, &record("a", "2020-01-01T00:00:00Z", "1")).unwrap();
         let other = record("a", "2020-01-01T00:00:00Z", "1").replace("CVE-1", "CVE-2");
-        let error = table.apply(Some(b"CVE-2"), Some(other.as_bytes())).unwrap_err();
+        let error = table
+            .apply(Some(b"CVE-2"), Some(other.as_bytes()))
+            .unwrap_err();
         assert_eq!(error, "the table is full: max_cves is 1");
         apply(&table, &record("b", "2020-01-01T00:00:00Z", "1")).unwrap();
         assert_eq!(table.len(), 1);

@@ -62,7 +62,12 @@ impl Tables {
     ) -> Result<Self, TableError> {
         let mut tables = Self::detached(apv, open_items, limits);
         let start = |topic: Topic, sink| {
-            Table::start(kafka, names.of(topic).to_owned(), names.partitions(topic), sink)
+            Table::start(
+                kafka,
+                names.of(topic).to_owned(),
+                names.partitions(topic),
+                sink,
+            )
         };
         let (apv, control, items) = (
             Arc::clone(&tables.apv),
@@ -70,9 +75,18 @@ impl Tables {
             Arc::clone(&tables.open_items),
         );
         tables.tails = Some(Tails {
-            apv: start(Topic::Apv, Box::new(move |_, key, value| apv.apply(key, value)))?,
-            control: start(Topic::Control, Box::new(move |at, key, value| control.apply(at, key, value)))?,
-            open_items: start(Topic::HitlOpen, Box::new(move |_, key, value| items.apply(key, value)))?,
+            apv: start(
+                Topic::Apv,
+                Box::new(move |_, key, value| apv.apply(key, value)),
+            )?,
+            control: start(
+                Topic::Control,
+                Box::new(move |at, key, value| control.apply(at, key, value)),
+            )?,
+            open_items: start(
+                Topic::HitlOpen,
+                Box::new(move |_, key, value| items.apply(key, value)),
+            )?,
         });
         Ok(tables)
     }
@@ -109,7 +123,9 @@ impl Tables {
     /// # Errors
     /// [`TableError`] if it cannot within `limit`.
     pub fn catch_up_apv(&self, limit: Duration) -> Result<(), TableError> {
-        self.tails.as_ref().map_or(Ok(()), |tails| tails.apv.catch_up(limit))
+        self.tails
+            .as_ref()
+            .map_or(Ok(()), |tails| tails.apv.catch_up(limit))
     }
 
     /// Waits until the table of open items has read what its topic holds now.
@@ -117,7 +133,9 @@ impl Tables {
     /// # Errors
     /// [`TableError`] if it cannot within `limit`.
     pub fn catch_up_open_items(&self, limit: Duration) -> Result<(), TableError> {
-        self.tails.as_ref().map_or(Ok(()), |tails| tails.open_items.catch_up(limit))
+        self.tails
+            .as_ref()
+            .map_or(Ok(()), |tails| tails.open_items.catch_up(limit))
     }
 }
 
@@ -134,9 +152,18 @@ impl TableMetrics {
         };
         Ok(Self {
             entries: gauge("crisol_table_entries", "Entries a table holds")?,
-            records: gauge("crisol_table_records", "Records a table has read since the start")?,
-            bad: gauge("crisol_table_bad_records", "Records a table could not read since the start")?,
-            ready: gauge("crisol_table_ready", "Whether a table has been read to its end once")?,
+            records: gauge(
+                "crisol_table_records",
+                "Records a table has read since the start",
+            )?,
+            bad: gauge(
+                "crisol_table_bad_records",
+                "Records a table could not read since the start",
+            )?,
+            ready: gauge(
+                "crisol_table_ready",
+                "Whether a table has been read to its end once",
+            )?,
         })
     }
 
@@ -145,9 +172,21 @@ impl TableMetrics {
         let control = tables.control_snapshot();
         let settings = control.evidence.values().map(|w| w.len()).sum::<usize>();
         let rows = [
-            ("apv", tables.apv.len(), tables.tails.as_ref().map(|t| &t.apv)),
-            ("control", settings, tables.tails.as_ref().map(|t| &t.control)),
-            ("hitl_open", tables.open_items.len(), tables.tails.as_ref().map(|t| &t.open_items)),
+            (
+                "apv",
+                tables.apv.len(),
+                tables.tails.as_ref().map(|t| &t.apv),
+            ),
+            (
+                "control",
+                settings,
+                tables.tails.as_ref().map(|t| &t.control),
+            ),
+            (
+                "hitl_open",
+                tables.open_items.len(),
+                tables.tails.as_ref().map(|t| &t.open_items),
+            ),
         ];
         for (name, entries, tail) in rows {
             let set = |gauge: &IntGaugeVec, value: u64| {

@@ -29,7 +29,12 @@ impl ControlTable {
     ///
     /// # Errors
     /// What is wrong with the record, for the log.
-    pub fn apply(&self, at: Coordinates, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), String> {
+    pub fn apply(
+        &self,
+        at: Coordinates,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), String> {
         let mut next = Control::clone(&self.current.load());
         next.version = at.offset + 1;
         let outcome = self.change(&mut next, key, value);
@@ -37,7 +42,12 @@ impl ControlTable {
         outcome
     }
 
-    fn change(&self, control: &mut Control, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), String> {
+    fn change(
+        &self,
+        control: &mut Control,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), String> {
         let name = key
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .ok_or("no readable key")?;
@@ -46,7 +56,9 @@ impl ControlTable {
             None => None,
             some => Some(read_json::<ControlValue>(some, &self.limits).map_err(|e| e.to_string())?),
         };
-        control.apply(&key, value.as_ref()).map_err(|e| e.to_string())
+        control
+            .apply(&key, value.as_ref())
+            .map_err(|e| e.to_string())
     }
 }
 
@@ -55,14 +67,19 @@ mod tests {
     use super::*;
 
     fn at(offset: i64) -> Coordinates {
-        Coordinates { partition: 0, offset }
+        Coordinates {
+            partition: 0,
+            offset,
+        }
     }
 
     #[test]
     fn a_snapshot_does_not_change_under_its_reader() {
         let table = ControlTable::default();
         let before = table.snapshot();
-        table.apply(at(4), Some(b"kill_switch"), Some(b"true")).unwrap();
+        table
+            .apply(at(4), Some(b"kill_switch"), Some(b"true"))
+            .unwrap();
         assert!(!before.kill_switch);
         let after = table.snapshot();
         assert!(after.kill_switch);
@@ -74,8 +91,14 @@ mod tests {
     #[test]
     fn a_bad_record_changes_no_setting() {
         let table = ControlTable::default();
-        table.apply(at(0), Some(b"kill_switch"), Some(b"true")).unwrap();
-        for (key, value) in [("kill_switch", "1"), ("kill_switch", "{"), ("color", "true")] {
+        table
+            .apply(at(0), Some(b"kill_switch"), Some(b"true"))
+            .unwrap();
+        for (key, value) in [
+            ("kill_switch", "1"),
+            ("kill_switch", "{"),
+            ("color", "true"),
+        ] {
             table
                 .apply(at(1), Some(key.as_bytes()), Some(value.as_bytes()))
                 .unwrap_err();

@@ -27,7 +27,9 @@ pub struct OpenItemsConfig {
 
 impl Default for OpenItemsConfig {
     fn default() -> Self {
-        Self { max_items: 1_000_000 }
+        Self {
+            max_items: 1_000_000,
+        }
     }
 }
 
@@ -224,7 +226,10 @@ impl OpenItems {
                     patch_id: Box::from(patch_id),
                     decision_id: Uuid::nil(),
                     blocking: true,
-                    opened_at: Place { partition: -1, offset: -1 },
+                    opened_at: Place {
+                        partition: -1,
+                        offset: -1,
+                    },
                     pending: false,
                 };
                 self.put(cve_id, item);
@@ -288,7 +293,10 @@ mod tests {
             package: "p",
             patch_id,
             decision_id: Uuid::from_u128(digest),
-            place: Place { partition: 0, offset },
+            place: Place {
+                partition: 0,
+                offset,
+            },
         }
     }
 
@@ -302,9 +310,18 @@ mod tests {
         let table = table(10);
         propose(&table, "a", 1, 0);
         assert!(table.blocks(&asking("b", 2, 1)));
-        assert!(!table.blocks(&Asking { package: "q", ..asking("b", 2, 1) }));
-        assert!(table.blocks(&Asking { package: "*", ..asking("b", 2, 1) }));
-        assert!(!table.blocks(&Asking { cve_id: "CVE-2", ..asking("b", 2, 1) }));
+        assert!(!table.blocks(&Asking {
+            package: "q",
+            ..asking("b", 2, 1)
+        }));
+        assert!(table.blocks(&Asking {
+            package: "*",
+            ..asking("b", 2, 1)
+        }));
+        assert!(!table.blocks(&Asking {
+            cve_id: "CVE-2",
+            ..asking("b", 2, 1)
+        }));
     }
 
     #[test]
@@ -312,7 +329,10 @@ mod tests {
         let table = table(10);
         propose(&table, "a", 1, 0);
         assert!(!table.blocks(&asking("a", 2, 1)));
-        assert!(table.blocks(&asking("a", 1, 1)), "the same question sent again is still open");
+        assert!(
+            table.blocks(&asking("a", 1, 1)),
+            "the same question sent again is still open"
+        );
     }
 
     #[test]
@@ -359,7 +379,10 @@ mod tests {
         let table = table(1);
         propose(&table, "a", 1, 0);
         propose(&table, "b", 2, 1);
-        assert!(table.blocks(&Asking { cve_id: "CVE-9", ..asking("c", 3, 2) }));
+        assert!(table.blocks(&Asking {
+            cve_id: "CVE-9",
+            ..asking("c", 3, 2)
+        }));
     }
 
     #[test]

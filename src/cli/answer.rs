@@ -1,0 +1,235 @@
+//! What became of a record, read back from the events that tell of it.
+
+use serde_json::{Value, json};
+
+use crate::event::codec::printable;
+use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, JudgeName, RiskLevel};
+use crate::event::facts::Severity;
+use crate::event::hitl::HitlEvent;
+use crate::event::reason::{Disposition, Reason};
+use crate::event::record::{Header, Output};
+use crate::event::topic::Topic;
+use crate::log::dead_letter::PREFIX;
+
+/// One outcome, whichever topic tells of it.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// What became of the record.
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Reason,
+    /// The rest.
+    pub body: Body,
+}
+
+/// What an outcome carries.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// The record was a patch, and this was judged of it.
+    Judged(Box<Judged>),
+    /// It was none.
+    Letter {
+        /// What is wrong and where.
+        message: String,
+        /// The sha-256 of the record's value.
+        digest: String,
+    },
+}
+
+/// A patch that was judged.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    /// Its id.
+    pub patch_id: String,
+    /// The sha-256 of its diff.
+    pub patch_digest: String,
+    /// Its CVE.
+    pub cve_id: String,
+    /// Its package, or `*`.
+    pub package: String,
+    /// Priority and minutes until a person should have looked; only where one must.
+    pub urgency: Option<(u8, u32)>,
+    /// What the outcome rests on.
+    pub facts: Facts<'static>,
+}
+
+impl Answer {
+    /// Reads an event on `decisions` or `hitl`, or a letter on `dlq`.
+    ///
+    /// # Errors
+    /// What the event lacks: a defect of whoever wrote it.
+    pub(super) fn read(
+        topic: Topic,
+        value: Option<&[u8]>,
+        headers: &[Header],
+    ) -> Result<Self, String> {
+        let value = value.unwrap_or_default();
+        let broken =
+            |error: serde_json::Error| format!("an event on {topic} cannot be read: {error}");
+        match topic {
+            Topic::Decisions => {
+                let event: DecisionEvent<'static> =
+                    serde_json::from_slice(value).map_err(broken)?;
+                Ok(Self::judged(
+                    event.reason,
+                    Judged {
+                        patch_id: event.patch_id.into_owned(),
+                        patch_digest: event.patch_digest.into_owned(),
+                        cve_id: event.cve_id.into_owned(),
+                        package: event.package.into_owned(),
+                        urgency: None,
+                        facts: event.facts,
+                    },
+                ))
+            }
+            Topic::Hitl => {
+                let event: HitlEvent<'static> = serde_json::from_slice(value).map_err(broken)?;
+                Ok(Self::judged(
+                    event.reason,
+                    Judged {
+                        patch_id: event.patch_id.into_owned(),
+                        patch_digest: event.patch_digest.into_owned(),
+                        cve_id: event.cve_id.into_owned(),
+                        package: event.package.into_owned(),
+                        urgency: Some((event.priority, event.sla_minutes)),
+                        facts: event.facts,
+                    },
+                ))
+            }
+            Topic::Dlq => Self::letter(headers),
+            other => Err(format!("no outcome is told on {other}")),
+        }
+    }
+
+    /// Reads the outcome among the records that one input record led to.
+    ///
+    /// # Errors
+    /// What the records lack.
+    pub(super) fn of_outputs(outputs: &[Output]) -> Result<Self, String> {
+        let told = telling(outputs).ok_or("no record tells the outcome")?;
+        Self::read(told.topic, told.value.as_deref(), &told.headers)
+    }
+
+    fn judged(reason: Reason, judged: Judged) -> Self {
+        Self {
+            disposition: reason.disposition(),
+            reason,
+            body: Body::Judged(Box::new(judged)),
+        }
+    }
+
+    fn letter(headers: &[Header]) -> Result<Self, String> {
+        let text = |name: &str| {
+            letter_header(headers, name)
+                .ok_or_else(|| format!("a letter lacks the header {PREFIX}{name}"))
+        };
+        let name = text("reason")?;
+        let reason = Reason::ALL
+            .iter()
+            .find(|reason| reason.as_str() == name)
+            .ok_or_else(|| format!("a letter has the unknown reason {}", printable(name)))?;
+        Ok(Self {
+            disposition: reason.disposition(),
+            reason: *reason,
+            body: Body::Letter {
+                message: text("message")?.to_owned(),
+                digest: text("digest")?.to_owned(),
+            },
+        })
+    }
+
+    /// Returns the outcome in one object: what tables show, for machines.
+    pub(super) fn to_json(&self) -> Value {
+        let mut object = json!({"disposition": self.disposition, "reason": self.reason});
+        let more = match &self.body {
+            Body::Letter { message, digest } => json!({"message": message, "digest": digest}),
+            Body::Judged(judged) => json!({
+                "patch_id": judged.patch_id,
+                "cve_id": judged.cve_id,
+                "package": judged.package,
+                "judge": judged.facts.judgement.judge,
+                "p": judged.facts.judgement.p,
+                "detail": judged.facts.judgement.detail,
+                "risk": judged.facts.risk.level,
+                "blockers": judged.facts.policy.blockers,
+            }),
+        };
+        if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+            object.extend(more);
+        }
+        object
+    }
+}
+
+/// Returns the record that tells the outcome; `hitl-open` only notes it.
+pub(super) fn telling(outputs: &[Output]) -> Option<&Output> {
+    outputs
+        .iter()
+        .find(|output| matches!(output.topic, Topic::Decisions | Topic::Hitl | Topic::Dlq))
+}
+
+/// Returns what a letter says under `crisol_dlq_<name>`. The last one counts: a letter's original
+/// headers stand before its own.
+pub(super) fn letter_header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
+    let (_, value) = headers
+        .iter()
+        .rev()
+        .find(|(known, _)| known.strip_prefix(PREFIX) == Some(name))?;
+    std::str::from_utf8(value.as_deref()?).ok()
+}
+
+/// Returns a disposition as people say it.
+pub(super) fn outcome_word(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Decided => "approved",
+        Disposition::Queued => "a person must see it",
+        Disposition::Wargame => "to be tried against an exploit",
+        Disposition::Dead => "not a patch",
+    }
+}
+
+/// Returns the judge's name as it stands on events.
+pub(super) fn judge_name(judge: JudgeName) -> &'static str {
+    match judge {
+        JudgeName::Advisory => "advisory",
+        JudgeName::None => "none",
+    }
+}
+
+/// Returns a level of risk as it stands on events.
+pub(super) fn risk_name(level: RiskLevel) -> &'static str {
+    match level {
+        RiskLevel::Low => "low",
+        RiskLevel::Medium => "medium",
+        RiskLevel::High => "high",
+        RiskLevel::Critical => "critical",
+    }
+}
+
+/// Returns a severity as it stands on events.
+pub(super) fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Unknown => "unknown",
+        Severity::Critical => "critical",
+    }
+}
+
+/// Returns p with three digits, rounded down so that it never looks larger than it is.
+pub(super) fn p_text(p: Option<f64>) -> String {
+    p.map_or_else(
+        || "-".to_owned(),
+        |p| format!("{:.3}", (p * 1_000.0).floor() / 1_000.0),
+    )
+}
+
+/// Returns evidence in words.
+pub(super) fn evidence_text(evidence: EvidenceRecord) -> String {
+    if evidence.n == 0 {
+        "never tried live".to_owned()
+    } else {
+        format!("right {} of {} times live", evidence.agreed, evidence.n)
+    }
+}

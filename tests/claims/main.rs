@@ -1,0 +1,17 @@
+//! What Crisol claims, tried on real servers. A file is a subject, a test is one claim.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a claim that cannot go on has failed"
+)]
+
+mod fixture;
+mod oracle;
+mod stream;
+
+mod exactly_once;

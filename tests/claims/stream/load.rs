@@ -1,0 +1,73 @@
+//! A steady load on a stream, and the account of what comes out.
+
+use std::time::{Duration, Instant};
+
+use super::{Feeder, Reader, Stream, settle};
+use crate::oracle::{Generator, Report, World};
+
+/// Events a second.
+const PACE: u32 = 400;
+
+/// A stream that is fed at a steady pace while its reader keeps the account.
+pub struct Load {
+    pub feeder: Feeder,
+    generator: Generator,
+    /// The reader and its account.
+    pub reader: Reader,
+    /// How many events were fed.
+    pub fed: usize,
+    due: Instant,
+}
+
+impl Load {
+    /// Writes a world and begins to feed events of it; `run` names the events, `seed` makes them.
+    pub fn begin(stream: &Stream, run: &str, seed: u64) -> Self {
+        let world = World::generate(seed, 200);
+        stream.publish(&world);
+        Self {
+            feeder: stream.feeder(),
+            generator: Generator::new(&world, run, seed),
+            reader: stream.reader(),
+            fed: 0,
+            due: Instant::now(),
+        }
+    }
+
+    /// Feeds what is due and reads what has come.
+    pub fn step(&mut self) {
+        while self.due <= Instant::now() {
+            let event = self.generator.next_event();
+            self.feeder.feed(&event);
+            self.reader.account.expect(event.expected);
+            self.fed += 1;
+            self.due += Duration::from_secs(1) / PACE;
+        }
+        self.reader.read_for(Duration::from_millis(20));
+    }
+
+    /// Goes on for a while.
+    pub fn run_for(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            self.step();
+        }
+    }
+
+    /// Goes on until the reader has seen this many more outcomes.
+    pub fn run_until_seen(&mut self, more: usize, limit: Duration) {
+        let goal = self.reader.seen + more;
+        let deadline = Instant::now() + limit;
+        while self.reader.seen < goal {
+            assert!(Instant::now() < deadline, "no progress within {limit:?}");
+            self.step();
+        }
+    }
+
+    /// Stops feeding, waits for every outcome, and a little longer for those that must not come.
+    pub fn end(&mut self) -> Report {
+        self.feeder.flush();
+        settle(&mut self.reader);
+        self.reader.read_for(Duration::from_secs(2));
+        self.reader.account.verdict()
+    }
+}

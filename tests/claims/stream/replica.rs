@@ -1,0 +1,59 @@
+//! A replica of the service, as a process that may be killed.
+
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Stream;
+use crate::fixture::{Process, guarded};
+
+static LOGS: AtomicU32 = AtomicU32::new(0);
+
+/// A running `crisol run --role validate`.
+pub struct Replica {
+    pub process: Process,
+}
+
+impl Replica {
+    /// Starts a replica with further settings in its environment.
+    pub fn start(stream: &Stream, instance: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
+        command
+            .args(["run", "--role", "validate"])
+            .envs(stream.environment(instance))
+            .envs(environment.iter().copied());
+        let number = LOGS.fetch_add(1, Ordering::Relaxed);
+        let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("replicas");
+        std::fs::create_dir_all(&directory).unwrap();
+        let log = directory.join(format!("{}-{number}-{instance}.log", std::process::id()));
+        Self {
+            process: Process::spawn(command, &log),
+        }
+    }
+
+    /// Waits until it has taken its partitions on.
+    pub fn wait_assigned(&mut self) {
+        self.process
+            .wait_for_line("assigned", 0, Duration::from_secs(60))
+            .expect("the replica was never assigned");
+    }
+
+    /// Where its sidecar listens.
+    pub fn http(&mut self) -> String {
+        self.process
+            .wait_for_line("sidecar listening", 0, Duration::from_secs(30))
+            .expect("the sidecar never listened");
+        let log = self.process.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("sidecar listening"))
+            .unwrap();
+        line.split("address=").nth(1).unwrap().trim().to_owned()
+    }
+
+    /// Stops it in good order; panics unless it exits with 0.
+    pub fn stop(mut self) {
+        let status: ExitStatus = self.process.terminate(Duration::from_secs(30));
+        assert!(status.success(), "{status}\n{}", self.process.log_tail());
+    }
+}
