@@ -248,9 +248,9 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
         found(RiskLevel::High, "changes the mode of");
     }
     let builds = BUILD_FILES.contains(&name)
-        || BUILD_DIRECTORIES
-            .iter()
-            .any(|d| path.starts_with(d) || path.contains(&format!("/{d}")))
+        || path
+            .split_inclusive('/')
+            .any(|directory| BUILD_DIRECTORIES.contains(&directory))
         || name.starts_with("Dockerfile")
         || name.ends_with(".sh");
     if builds {

@@ -1,0 +1,95 @@
+//! Throughput and latency of the service beside a bare pass-through, on one broker in one run.
+//!
+//! `make bench` runs it. Machines are noisy, so the figure to quote is the ratio of medians; the two
+//! run in turn. `CRISOL_BENCH_EVENTS` and `CRISOL_BENCH_ROUNDS` change the size.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    dead_code,
+    reason = "a bench that cannot go on has failed"
+)]
+
+#[path = "../../tests/claims/fixture/mod.rs"]
+mod fixture;
+#[path = "../../tests/claims/oracle/mod.rs"]
+mod oracle;
+#[path = "../../tests/claims/stream/mod.rs"]
+mod stream;
+
+mod latency;
+mod passthrough;
+mod service;
+
+use crate::fixture::Cluster;
+use crate::oracle::{Event, Generator, World};
+use crate::stream::Stream;
+
+/// Events in one round.
+const EVENTS: usize = 200_000;
+/// Rounds of each; the median counts.
+const ROUNDS: usize = 3;
+/// CVEs in the world.
+const CVES: usize = 400;
+
+fn main() {
+    // Cargo passes `--bench` and filters; there is one benchmark.
+    let events = number("CRISOL_BENCH_EVENTS", EVENTS);
+    let rounds = number("CRISOL_BENCH_ROUNDS", ROUNDS);
+    let cluster = Cluster::start(1);
+    let stream = Stream::create(cluster.bootstrap(), "bench");
+    let world = World::generate(7, CVES);
+    stream.publish(&world);
+    let bytes = feed(&stream, &world, events);
+    println!("{events} events, {:.0} bytes each", bytes as f64 / events as f64);
+
+    let mut bare = Vec::new();
+    let mut ours = Vec::new();
+    for round in 1..=rounds {
+        bare.push(passthrough::measure(&stream, events, round));
+        ours.push(service::measure(&stream, events, round));
+        println!(
+            "round {round}: pass-through {:>7.0}/s, crisol {:>7.0}/s ({})",
+            bare[round - 1],
+            ours[round - 1].rate,
+            ours[round - 1].note,
+        );
+    }
+    let bare = median(bare);
+    let rate = median(ours.iter().map(|o| o.rate).collect());
+    println!("median: pass-through {bare:.0}/s, crisol {rate:.0}/s, ratio {:.2}", rate / bare);
+
+    let half = rate / 2.0;
+    let latency = latency::measure(&cluster, half);
+    println!("{latency}");
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Bumps and code whose CVE is known, as the issue of speed says.
+pub fn known(event: &Event) -> bool {
+    let reason = event.expected.reason;
+    !reason.starts_with("apv_") && event.expected.disposition != oracle::Disposition::Dead
+}
+
+fn feed(stream: &Stream, world: &World, events: usize) -> usize {
+    let feeder = stream.feeder();
+    let mut bytes = 0;
+    for event in Generator::new(world, "bench", 7).filter(known).take(events) {
+        bytes += event.value.as_ref().map_or(0, Vec::len);
+        feeder.feed(&event);
+    }
+    feeder.flush();
+    bytes
+}

@@ -1,0 +1,89 @@
+//! The service on the same records, measured from outside by what it says it has committed.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::stream::{Replica, Stream};
+
+/// How long one round may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What one round gave.
+pub struct Round {
+    /// Records a second from the first commit seen to the last.
+    pub rate: f64,
+    /// Memory and CPU of the process.
+    pub note: String,
+}
+
+/// Runs the service over everything in `patches`, in a group of its own.
+pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
+    let group = format!("{}round-{round}", stream.group());
+    let mut replica = Replica::start(
+        stream,
+        &format!("bench-{round}"),
+        &[("CRISOL_GROUP_ID", &group), ("LOG_LEVEL", "warn,crisol::http=info")],
+    );
+    let address = replica.http();
+    let deadline = Instant::now() + LIMIT;
+    let mut first: Option<(Instant, u64)> = None;
+    let rate = loop {
+        assert!(Instant::now() < deadline, "{}", replica.process.log_tail());
+        let taken = taken(&address);
+        if taken > 0 && first.is_none() {
+            first = Some((Instant::now(), taken));
+        }
+        if taken >= events as u64 {
+            let (began, before) = first.unwrap();
+            break (taken - before) as f64 / began.elapsed().as_secs_f64();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let note = usage(replica.process.id(), events);
+    replica.stop();
+    Round { rate, note }
+}
+
+/// Returns how many records the service has committed.
+pub fn taken(address: &str) -> u64 {
+    let text = get(address, "/metrics");
+    text.lines()
+        .filter(|line| line.starts_with("crisol_ledger_records_total{entry=\"taken\""))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut text = String::new();
+    if let Ok(mut connection) = TcpStream::connect(address) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
+        connection.read_to_string(&mut text).unwrap();
+    }
+    text
+}
+
+/// Resident memory and CPU time an event, from `/proc`.
+fn usage(pid: u32, events: usize) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    // A tick is 10 ms on every Linux that matters here.
+    let micros = ticks as f64 * 10_000.0 / events as f64;
+    format!("{:.1} us of CPU an event, {} MiB peak", micros, kib("VmHWM:") / 1_024)
+}
