@@ -7,7 +7,10 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::unreachable,
     dead_code,
+    unused_imports,
     reason = "a bench that cannot go on has failed"
 )]
 
@@ -42,17 +45,32 @@ const PASSES: usize = 5;
 fn main() {
     let world = World::generate(7, 400);
     let limits = EventLimits::default();
-    let tables = Arc::new(Tables::detached(ApvConfig::default(), OpenItemsConfig::default(), &limits));
+    let tables = Arc::new(Tables::detached(
+        ApvConfig::default(),
+        OpenItemsConfig::default(),
+        &limits,
+    ));
     for record in &world.apv {
         // Some of the world's records are bad on purpose.
-        let _ = tables.apv.apply(Some(record.key.as_bytes()), record.value.as_deref());
+        let _ = tables
+            .apv
+            .apply(Some(record.key.as_bytes()), record.value.as_deref());
     }
     for (offset, record) in (0..).zip(&world.control) {
-        let at = Coordinates { partition: 0, offset };
-        tables.control.apply(at, Some(record.key.as_bytes()), record.value.as_deref()).unwrap();
+        let at = Coordinates {
+            partition: 0,
+            offset,
+        };
+        tables
+            .control
+            .apply(at, Some(record.key.as_bytes()), record.value.as_deref())
+            .unwrap();
     }
     let records: Vec<Record> = Generator::new(&world, "bench", 7)
-        .filter(|event| event.expected.disposition != Disposition::Dead && !event.expected.reason.starts_with("apv_"))
+        .filter(|event| {
+            event.expected.disposition != Disposition::Dead
+                && !event.expected.reason.starts_with("apv_")
+        })
         .take(EVENTS)
         .zip(0..)
         .map(|(event, offset)| Record {
@@ -101,7 +119,14 @@ fn main() {
             records: chunk.to_vec(),
         })
         .collect();
-    let pipeline = Pipeline::new(Arc::clone(&tables), PipelineConfig::default(), limits.clone(), diffs.clone(), risk, || 0);
+    let pipeline = Pipeline::new(
+        Arc::clone(&tables),
+        PipelineConfig::default(),
+        limits.clone(),
+        diffs.clone(),
+        risk,
+        || 0,
+    );
     let whole = fastest(|| {
         for batch in &batches {
             black_box(pipeline.handle(batch));

@@ -11,6 +11,7 @@ use crate::diff::DiffLimits;
 use crate::event::limits::EventLimits;
 use crate::event::reason::Reason;
 use crate::event::record::{Batch, Handled, Record};
+use crate::event::timestamp::format_rfc3339;
 use crate::log::client::MAX_OUTPUT_BYTES;
 use crate::policy::RiskConfig;
 use crate::stage::route::{Case, Routing};
@@ -174,12 +175,14 @@ impl Pipeline {
     }
 
     fn routing<'a>(&'a self, control: &'a crate::event::control::Control) -> Routing<'a> {
+        let now_ms = (self.clock)();
         Routing {
             control,
             open_items: &self.tables.open_items,
             auto_approve_default: self.config.auto_approve,
             max_output_bytes: self.config.max_output_bytes,
-            now_ms: (self.clock)(),
+            now_ms,
+            now: format_rfc3339(now_ms),
         }
     }
 }

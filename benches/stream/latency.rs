@@ -84,7 +84,10 @@ fn reader(stream: &Stream) -> BaseConsumer {
 }
 
 fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as i64
 }
 
 /// The input's timestamp stands in the body of every outcome.
@@ -92,7 +95,11 @@ fn produced_ms(message: &rdkafka::message::BorrowedMessage<'_>) -> i64 {
     debug_assert!(message.headers().is_some_and(|headers| headers.count() > 0));
     let payload = message.payload().unwrap();
     let needle = b"\"timestamp_ms\":";
-    let at = payload.windows(needle.len()).rposition(|w| w == needle).unwrap() + needle.len();
+    let at = payload
+        .windows(needle.len())
+        .rposition(|w| w == needle)
+        .unwrap()
+        + needle.len();
     let digits = payload[at..].iter().take_while(|b| b.is_ascii_digit());
     digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
 }

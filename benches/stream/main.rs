@@ -10,7 +10,10 @@
     clippy::indexing_slicing,
     clippy::disallowed_types,
     clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::unreachable,
     dead_code,
+    unused_imports,
     reason = "a bench that cannot go on has failed"
 )]
 
@@ -45,7 +48,10 @@ fn main() {
     let world = World::generate(7, CVES);
     stream.publish(&world);
     let bytes = feed(&stream, &world, events);
-    println!("{events} events, {:.0} bytes each", bytes as f64 / events as f64);
+    println!(
+        "{events} events, {:.0} bytes each",
+        bytes as f64 / events as f64
+    );
 
     let mut bare = Vec::new();
     let mut ours = Vec::new();
@@ -61,7 +67,10 @@ fn main() {
     }
     let bare = median(bare);
     let rate = median(ours.iter().map(|o| o.rate).collect());
-    println!("median: pass-through {bare:.0}/s, crisol {rate:.0}/s, ratio {:.2}", rate / bare);
+    println!(
+        "median: pass-through {bare:.0}/s, crisol {rate:.0}/s, ratio {:.2}",
+        rate / bare
+    );
 
     let half = rate / 2.0;
     let latency = latency::measure(&cluster, half);
@@ -72,6 +81,7 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
+/// Returns the middle value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -75,7 +75,9 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> f64 {
         }
         if offsets.count() > 0 {
             let member = consumer.group_metadata().unwrap();
-            producer.send_offsets_to_transaction(&offsets, &member, TIMEOUT).unwrap();
+            producer
+                .send_offsets_to_transaction(&offsets, &member, TIMEOUT)
+                .unwrap();
         }
         producer.commit_transaction(TIMEOUT).unwrap();
         if total > 0 && first.is_none() {

@@ -23,7 +23,10 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
     let mut replica = Replica::start(
         stream,
         &format!("bench-{round}"),
-        &[("CRISOL_GROUP_ID", &group), ("LOG_LEVEL", "warn,crisol::http=info")],
+        &[
+            ("CRISOL_GROUP_ID", &group),
+            ("LOG_LEVEL", "warn,crisol::http=info"),
+        ],
     );
     let address = replica.http();
     let deadline = Instant::now() + LIMIT;
@@ -70,7 +73,13 @@ fn usage(pid: u32, events: usize) -> String {
     let kib = |name: &str| {
         status
             .lines()
-            .find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse::<u64>().ok())
+            .find_map(|line| {
+                line.strip_prefix(name)?
+                    .split_whitespace()
+                    .nth(1)?
+                    .parse::<u64>()
+                    .ok()
+            })
             .unwrap_or(0)
     };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -85,5 +94,9 @@ fn usage(pid: u32, events: usize) -> String {
         .sum();
     // A tick is 10 ms on every Linux that matters here.
     let micros = ticks as f64 * 10_000.0 / events as f64;
-    format!("{:.1} us of CPU an event, {} MiB peak", micros, kib("VmHWM:") / 1_024)
+    format!(
+        "{:.1} us of CPU an event, {} MiB peak",
+        micros,
+        kib("VmHWM:") / 1_024
+    )
 }

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::event::codec::printable;
-use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, JudgeName, RiskLevel};
+use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, JudgeName, RiskLevel, Source};
 use crate::event::facts::Severity;
 use crate::event::hitl::HitlEvent;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Header, Output};
 use crate::event::topic::Topic;
 use crate::log::dead_letter::PREFIX;
+use crate::log::table::Coordinates;
 
 /// One outcome, whichever topic tells of it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(super) struct Answer {
     pub disposition: Disposition,
     /// Why.
     pub reason: Reason,
+    /// Where the input record stands.
+    pub source: Coordinates,
     /// The rest.
     pub body: Body,
 }
@@ -72,6 +75,7 @@ impl Answer {
                     serde_json::from_slice(value).map_err(broken)?;
                 Ok(Self::judged(
                     event.reason,
+                    &event.source,
                     Judged {
                         patch_id: event.patch_id.into_owned(),
                         patch_digest: event.patch_digest.into_owned(),
@@ -86,6 +90,7 @@ impl Answer {
                 let event: HitlEvent<'static> = serde_json::from_slice(value).map_err(broken)?;
                 Ok(Self::judged(
                     event.reason,
+                    &event.source,
                     Judged {
                         patch_id: event.patch_id.into_owned(),
                         patch_digest: event.patch_digest.into_owned(),
@@ -110,10 +115,14 @@ impl Answer {
         Self::read(told.topic, told.value.as_deref(), &told.headers)
     }
 
-    fn judged(reason: Reason, judged: Judged) -> Self {
+    fn judged(reason: Reason, source: &Source<'_>, judged: Judged) -> Self {
         Self {
             disposition: reason.disposition(),
             reason,
+            source: Coordinates {
+                partition: source.partition,
+                offset: source.offset,
+            },
             body: Body::Judged(Box::new(judged)),
         }
     }
@@ -128,9 +137,19 @@ impl Answer {
             .iter()
             .find(|reason| reason.as_str() == name)
             .ok_or_else(|| format!("a letter has the unknown reason {}", printable(name)))?;
+        let number = |name: &str| -> Result<i64, String> {
+            let digits = text(name)?;
+            digits
+                .parse()
+                .map_err(|_| format!("a letter's {PREFIX}{name} is no number"))
+        };
         Ok(Self {
             disposition: reason.disposition(),
             reason: *reason,
+            source: Coordinates {
+                partition: i32::try_from(number("partition")?).unwrap_or(-1),
+                offset: number("offset")?,
+            },
             body: Body::Letter {
                 message: text("message")?.to_owned(),
                 digest: text("digest")?.to_owned(),

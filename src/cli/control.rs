@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Failure, logging, output};
 use crate::event::control::{Control, ControlKey, ControlValue};
 use crate::event::topic::Topic;
-use crate::log::client::LogContext;
 use crate::log::table::Table;
 use crate::log::topics::TopicPlan;
+use crate::log::write::write_one;
 use crate::policy::Policy;
 use crate::role::Settings;
 use crate::table::ControlTable;
@@ -121,57 +120,13 @@ fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
 
 fn write(settings: &Settings, key: &ControlKey, value: Option<&[u8]>) -> Result<(), Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
-    let unavailable = |error: rdkafka::error::KafkaError| {
+    let name = key.name();
+    write_one(&settings.kafka, names.of(Topic::Control), &name, value).map_err(|error| {
         Failure::new(
             Exit::Unavailable,
-            format!("cannot write {}: {error}", key.name()),
+            format!("cannot write {name}: {error}; are the brokers up?"),
         )
-    };
-    let delivered = std::sync::Arc::new(parking_lot::Mutex::new(None));
-    let producer: BaseProducer<Delivery> = settings
-        .kafka
-        .producer()
-        .create_with_context(Delivery(std::sync::Arc::clone(&delivered)))
-        .map_err(unavailable)?;
-    let name = key.name();
-    let mut record = BaseRecord::<str, [u8]>::to(names.of(Topic::Control)).key(&name);
-    if let Some(value) = value {
-        record = record.payload(value);
-    }
-    producer
-        .send(record)
-        .map_err(|(error, _)| unavailable(error))?;
-    producer.flush(TIMEOUT).map_err(unavailable)?;
-    match delivered.lock().take() {
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) => Err(unavailable(error)),
-        None => Err(Failure::new(
-            Exit::Unavailable,
-            format!("cannot write {name}: no answer from the brokers"),
-        )),
-    }
-}
-
-/// Remembers whether the one record was delivered.
-struct Delivery(std::sync::Arc<parking_lot::Mutex<Option<Result<(), rdkafka::error::KafkaError>>>>);
-
-impl rdkafka::client::ClientContext for Delivery {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        LogContext.log(level, facility, message);
-    }
-}
-
-impl rdkafka::producer::ProducerContext for Delivery {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &rdkafka::message::DeliveryResult<'_>, _opaque: ()) {
-        *self.0.lock() = Some(
-            result
-                .as_ref()
-                .map(|_| ())
-                .map_err(|(error, _)| error.clone()),
-        );
-    }
+    })
 }
 
 fn print(control: &Control, only: Option<&ControlKey>, as_json: bool) -> Result<Exit, Failure> {

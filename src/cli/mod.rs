@@ -44,20 +44,23 @@ Examples:
 Exit codes: 0 done, 1 found something (check, topics check), 2 not a patch (check), 64 usage,
 69 unavailable, 70 internal, 73 instance id taken, 78 configuration.";
 
+/// Heads the options of every command, below those of its own.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
     /// Settings file (TOML); environment and flags win over it.
-    #[arg(long, global = true, env = "CRISOL_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "CRISOL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Kafka's bootstrap servers.
-    #[arg(long, global = true, value_name = "HOST:PORT,...")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "HOST:PORT,...")]
     brokers: Option<String>,
     /// Any setting, such as `--set engine.workers=4`; may be repeated.
-    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    #[arg(long = "set", global = true, help_heading = EVERYWHERE, value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
     /// Print JSON instead of tables.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 }
 

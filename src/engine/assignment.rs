@@ -74,7 +74,7 @@ impl Owned {
 
     /// Begins the probation of the first records: returns where they end.
     pub fn begin_probation(&mut self) -> i64 {
-        let last = self.gathered.iter().take(PROBATION_RECORDS).last();
+        let last = self.gathered.iter().take(PROBATION_RECORDS).next_back();
         let until = last.map_or(self.ledger.admitted_through(), |record| record.offset + 1);
         self.probation_until = Some(until);
         self.marked = true;

@@ -31,7 +31,14 @@ impl Engine {
             return Ok(());
         }
         let config = &self.parts.config;
-        let due = self.last_commit.elapsed() >= config.commit_interval()
+        // A full partition takes nothing more before a commit, so waiting for the interval would
+        // only hold the stream.
+        let blocked = self
+            .assignment
+            .iter()
+            .any(|(_, owned)| owned.is_full(config) && !owned.ledger.is_unfinished());
+        let due = blocked
+            || self.last_commit.elapsed() >= config.commit_interval()
             || self.finished_records >= config.commit_records
             || self.finished_bytes >= config.commit_bytes;
         if due { self.commit_now() } else { Ok(()) }
@@ -90,8 +97,10 @@ impl Engine {
             if outside {
                 // The negative control: offsets that know nothing of the transaction.
                 let _ = self.consumer.commit(&offsets, CommitMode::Sync);
-            } else if let Some(member) = self.consumer.group_metadata() {
-                transaction.send_offsets(&offsets, &member)?;
+            } else {
+                let member = self.consumer.group_metadata();
+                transaction
+                    .send_offsets(&offsets, &member.ok_or_else(TransactionError::no_member)?)?;
             }
             self.parts.failpoints.pass(Point::AfterSendOffsets);
             self.parts.failpoints.pass(Point::BeforeCommit);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use tracing::{info, warn};
 
 use crate::engine::assignment::Assignment;
@@ -263,7 +264,7 @@ impl Engine {
         }
         match self.consumer.client().fatal_error() {
             None => Ok(()),
-            Some((code, text)) if code == rdkafka::error::RDKafkaErrorCode::FencedInstanceId => {
+            Some((RDKafkaErrorCode::FencedInstanceId, text)) => {
                 Err(self.instance_taken(&printable(&text)))
             }
             Some((_, text)) => Err(EngineError::Consumer(printable(&text))),

@@ -19,8 +19,7 @@ pub enum Verdict {
 
 /// An event on `decisions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "decisions")]
+#[schemars(deny_unknown_fields, title = "decisions")]
 pub struct DecisionEvent<'a> {
     /// Names the question: UUIDv5 of patch id and digest.
     pub decision_id: Uuid,
@@ -44,7 +43,7 @@ pub struct DecisionEvent<'a> {
 
 /// The recorded facts of an outcome. Policy evaluated on them gives the outcome again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Facts<'a> {
     /// How the vulnerability is known.
     pub known_by: KnownBy,
@@ -88,7 +87,7 @@ pub enum KnownBy {
 
 /// Size of a patch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct PatchSize {
     /// Files it touches.
     pub files: usize,
@@ -116,7 +115,7 @@ pub enum RiskLevel {
 
 /// Patch risk as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct RiskRecord {
     /// The worst factor's level.
     pub level: RiskLevel,
@@ -136,7 +135,7 @@ pub enum JudgeName {
 
 /// What the judge said, and the evidence it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct JudgementRecord {
     /// Which judge.
     pub judge: JudgeName,
@@ -158,7 +157,7 @@ pub struct JudgementRecord {
 
 /// A count of agreement: `agreed` of `n`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct EvidenceRecord {
     /// How often they agreed.
     pub agreed: u64,
@@ -168,7 +167,7 @@ pub struct EvidenceRecord {
 
 /// One package whose version moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct BumpRecord {
     /// Where the package lives.
     pub ecosystem: Ecosystem,
@@ -184,7 +183,7 @@ pub struct BumpRecord {
 
 /// The policy and the switches an outcome was evaluated under.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct PolicyRecord {
     /// The policy's version.
     pub version: u32,
@@ -206,7 +205,7 @@ pub struct PolicyRecord {
 
 /// The input record an outcome is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Source<'a> {
     /// Its topic.
     pub topic: Cow<'a, str>,

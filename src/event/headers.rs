@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use crate::event::record::{Header, Record};
-use crate::event::timestamp::format_rfc3339;
 use crate::event::topic::Topic;
 
 /// W3C trace context headers, passed through untouched.
@@ -13,12 +12,12 @@ const MAX_TRACE_HEADER_BYTES: usize = 512;
 
 /// Returns the CloudEvents headers of an event on `topic` about `subject`.
 ///
-/// `time_ms` is when Crisol handled the cause; it is the only place where a clock enters an event.
+/// `time` is when Crisol handled the cause; RFC 3339; it is the only place where a clock enters an event.
 pub fn cloud_event(
     topic: Topic,
     id: Uuid,
     subject: &str,
-    time_ms: i64,
+    time: &str,
     cause: &Record,
 ) -> Vec<Header> {
     let mut headers = Vec::with_capacity(8 + TRACE_HEADERS.len());
@@ -30,7 +29,7 @@ pub fn cloud_event(
     push("ce_source", "/crisol".to_owned());
     push("ce_type", format!("crisol.{topic}.v1"));
     push("ce_subject", subject.to_owned());
-    push("ce_time", format_rfc3339(time_ms));
+    push("ce_time", time.to_owned());
     push("ce_dataschema", format!("schemas/{topic}.json"));
     push("content-type", "application/json".to_owned());
     headers.extend(trace_context(cause));
@@ -68,7 +67,13 @@ mod tests {
             ],
             ..Record::default()
         };
-        let headers = cloud_event(Topic::Hitl, Uuid::nil(), "p", 0, &cause);
+        let headers = cloud_event(
+            Topic::Hitl,
+            Uuid::nil(),
+            "p",
+            "1970-01-01T00:00:00Z",
+            &cause,
+        );
         let value = |name: &str| {
             let (_, value) = headers.iter().find(|(known, _)| known == name)?;
             String::from_utf8(value.clone()?).ok()

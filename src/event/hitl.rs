@@ -11,8 +11,7 @@ use crate::event::reason::Reason;
 
 /// An event on `hitl`: a patch that a person must see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "hitl")]
+#[schemars(deny_unknown_fields, title = "hitl")]
 pub struct HitlEvent<'a> {
     /// Names the question: UUIDv5 of patch id and digest.
     pub decision_id: Uuid,
@@ -40,7 +39,8 @@ pub struct HitlEvent<'a> {
 
 /// The diff of an item, or the word that it would not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
 pub enum PatchBody<'a> {
     /// The unified diff.
     Diff(Cow<'a, str>),
@@ -54,8 +54,7 @@ pub enum PatchBody<'a> {
 /// A value on `hitl-open`: an item that a person has before them. Its key is
 /// [`open_item_key`]; a tombstone says that it was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "hitl-open")]
+#[schemars(deny_unknown_fields, title = "hitl-open")]
 pub struct OpenItem<'a> {
     /// Names the question.
     pub decision_id: Uuid,

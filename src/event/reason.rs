@@ -108,7 +108,7 @@ reasons! {
     DiffInvalid = "diff_invalid" => Dead,
     /// Judging the record panicked; a defect of Crisol's.
     Panicked = "panicked" => Dead,
-    /// The process died three times at this record.
+    /// The process died twice at this record; the third start gives it up.
     Crashed = "crashed" => Dead,
 }
 

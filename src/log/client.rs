@@ -212,7 +212,8 @@ impl KafkaConfig {
             .set(
                 "transaction.timeout.ms",
                 TRANSACTION_TIMEOUT.as_millis().to_string(),
-            );
+            )
+            .set("statistics.interval.ms", "1000");
         config
     }
 
@@ -233,8 +234,7 @@ impl KafkaConfig {
             .set("batch.num.messages", "10000")
             .set("message.max.bytes", /* 4 MiB */ "4194304")
             .set("queue.buffering.max.messages", "200000")
-            .set("queue.buffering.max.kbytes", /* 64 MiB */ "65536")
-            .set("statistics.interval.ms", "1000");
+            .set("queue.buffering.max.kbytes", /* 64 MiB */ "65536");
         config
     }
 

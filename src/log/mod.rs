@@ -10,3 +10,4 @@ pub mod statistics;
 pub mod table;
 pub mod topics;
 pub mod transaction;
+pub mod write;

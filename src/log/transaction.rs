@@ -38,6 +38,15 @@ pub struct TransactionError {
 }
 
 impl TransactionError {
+    /// Returns the error of a consumer without a group: its outputs must not go out without offsets.
+    pub fn no_member() -> Self {
+        Self {
+            step: "send offsets",
+            remedy: Remedy::Replace,
+            source: KafkaError::Global(RDKafkaErrorCode::UnknownGroup),
+        }
+    }
+
     fn new(step: &'static str, source: KafkaError) -> Self {
         Self {
             step,

@@ -198,7 +198,7 @@ pub fn assess_risk(diff: &Diff<'_>, pure_bump: bool, config: &RiskConfig) -> Ris
         file_factors(file, pure_bump, &mut factors);
     }
     // The sort is stable, so factors of one level stay in the order of the diff.
-    factors.sort_by(|a, b| b.0.cmp(&a.0));
+    factors.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     RiskRecord {
         level: factors.first().map_or(RiskLevel::Low, |(level, _)| *level),
         factors: factors

@@ -35,6 +35,8 @@ pub struct Routing<'a> {
     pub max_output_bytes: usize,
     /// When the batch is handled, milliseconds since the epoch; it enters headers alone.
     pub now_ms: i64,
+    /// The same as RFC 3339.
+    pub now: String,
 }
 
 /// One record with everything the stages found of it.
@@ -302,7 +304,7 @@ impl Telling<'_> {
                 topic,
                 self.event_id(topic),
                 self.asking.patch_id,
-                self.routing.now_ms,
+                &self.routing.now,
                 self.record,
             ),
         }

@@ -1,5 +1,6 @@
 //! The tables together: started, asked and measured as one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,7 +171,13 @@ impl TableMetrics {
     /// Sets the gauges from the tables.
     pub fn observe(&self, tables: &Tables) {
         let control = tables.control_snapshot();
-        let settings = control.evidence.values().map(|w| w.len()).sum::<usize>();
+        let counts: usize = control.evidence.values().map(BTreeMap::len).sum();
+        let switches = [
+            control.kill_switch,
+            control.auto_approve.is_some(),
+            control.policy_version.is_some(),
+        ];
+        let settings = counts + switches.into_iter().filter(|set| *set).count();
         let rows = [
             (
                 "apv",

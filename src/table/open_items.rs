@@ -1,6 +1,8 @@
 //! The table of open items: what a person still has before them, and what this replica is about to
 //! put there.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ahash::RandomState;
@@ -34,7 +36,7 @@ impl Default for OpenItemsConfig {
 }
 
 /// The place of an input record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Its partition of `patches`.
     pub partition: i32,
@@ -42,11 +44,10 @@ pub struct Place {
     pub offset: i64,
 }
 
-/// An item as the table holds it.
+/// An item as the table holds it; its patch is the key it is found by.
 #[derive(Debug, Clone)]
 struct Item {
-    package: Box<str>,
-    patch_id: Box<str>,
+    package: Arc<str>,
     decision_id: Uuid,
     blocking: bool,
     opened_at: Place,
@@ -54,9 +55,19 @@ struct Item {
     pending: bool,
 }
 
+/// The items of one CVE.
+#[derive(Default)]
+struct OfCve {
+    /// By patch; a patch has one item for each package it was open for, nearly always one.
+    items: HashMap<Arc<str>, Vec<Item>, RandomState>,
+    /// Those that block, by package, ordered by where they were opened: the question whether
+    /// anything blocks must not take longer the more is open.
+    blocking: BTreeMap<Arc<str>, BTreeSet<(Place, Arc<str>)>>,
+}
+
 #[derive(Default)]
 struct Items {
-    by_cve: HashMap<Box<str>, Vec<Item>, RandomState>,
+    by_cve: HashMap<Box<str>, OfCve, RandomState>,
     count: usize,
     overflowed: bool,
 }
@@ -118,13 +129,26 @@ impl OpenItems {
         let Some(of_cve) = items.by_cve.get(asking.cve_id) else {
             return false;
         };
-        of_cve.iter().any(|item| {
-            let superseded =
-                *item.patch_id == *asking.patch_id && item.decision_id != asking.decision_id;
-            let later = item.opened_at.partition == asking.place.partition
-                && item.opened_at.offset >= asking.place.offset;
-            item.blocking && !superseded && !later && same_package(&item.package, asking.package)
-        })
+        of_cve
+            .blocking
+            .iter()
+            .filter(|(package, _)| same_package(package, asking.package))
+            .flat_map(|(package, opened)| {
+                opened
+                    .iter()
+                    .map(move |(place, patch)| (package, place, patch))
+            })
+            .any(|(package, place, patch_id)| {
+                let later = place.partition == asking.place.partition
+                    && place.offset >= asking.place.offset;
+                let superseded = || {
+                    **patch_id == *asking.patch_id
+                        && of_cve
+                            .item(patch_id, package)
+                            .is_none_or(|item| item.decision_id != asking.decision_id)
+                };
+                !later && !superseded()
+            })
     }
 
     /// Says whether the table may be relied on. One that may not blocks everything, as an overflowed
@@ -145,46 +169,48 @@ impl OpenItems {
 
     fn find(&self, asking: &Asking<'_>, matches: impl Fn(&Item) -> bool) -> Option<Place> {
         let items = self.items.read();
-        let of_cve = items.by_cve.get(asking.cve_id)?;
-        of_cve
-            .iter()
-            .find(|item| {
-                *item.patch_id == *asking.patch_id
-                    && *item.package == *asking.package
-                    && matches(item)
-            })
-            .map(|item| item.opened_at)
+        let item = items
+            .by_cve
+            .get(asking.cve_id)?
+            .item(asking.patch_id, asking.package)?;
+        matches(item).then_some(item.opened_at)
     }
 
     /// Notes an item that this replica is about to open, so that the next patch of the CVE sees it
     /// before the transaction is committed.
     pub fn propose(&self, asking: &Asking<'_>, blocking: bool, opened_at: Place) {
         let item = Item {
-            package: Box::from(asking.package),
-            patch_id: Box::from(asking.patch_id),
+            package: Arc::from(asking.package),
             decision_id: asking.decision_id,
             blocking,
             opened_at,
             pending: true,
         };
-        self.put(asking.cve_id, item);
+        self.put(asking.cve_id, asking.patch_id, item);
     }
 
     /// Forgets what was proposed for records of a partition at or past `from`: its transaction was
     /// aborted or its partition belongs to another replica.
     pub fn forget_proposed(&self, partition: i32, from: i64) {
-        let mut items = self.items.write();
+        let undone = |item: &Item| {
+            item.pending && item.opened_at.partition == partition && item.opened_at.offset >= from
+        };
+        let mut guard = self.items.write();
+        let items = &mut *guard;
         let mut gone = 0;
         items.by_cve.retain(|_, of_cve| {
-            let before = of_cve.len();
-            of_cve.retain(|item| {
-                let undone = item.pending
-                    && item.opened_at.partition == partition
-                    && item.opened_at.offset >= from;
-                !undone
-            });
-            gone += before - of_cve.len();
-            !of_cve.is_empty()
+            let found: Vec<(Arc<str>, Arc<str>)> = of_cve
+                .items
+                .iter()
+                .flat_map(|(patch, list)| list.iter().map(move |item| (patch, item)))
+                .filter(|(_, item)| undone(item))
+                .map(|(patch, item)| (Arc::clone(patch), Arc::clone(&item.package)))
+                .collect();
+            gone += found.len();
+            for (patch, package) in found {
+                of_cve.take(&patch, &package);
+            }
+            !of_cve.items.is_empty()
         });
         items.count -= gone;
     }
@@ -206,8 +232,7 @@ impl OpenItems {
         match read_json::<OpenItem<'_>>(Some(value), &self.limits) {
             Ok(open) => {
                 let item = Item {
-                    package: Box::from(package),
-                    patch_id: Box::from(patch_id),
+                    package: Arc::from(package),
                     decision_id: open.decision_id,
                     blocking: open.blocking,
                     opened_at: Place {
@@ -216,14 +241,13 @@ impl OpenItems {
                     },
                     pending: false,
                 };
-                self.put(cve_id, item);
+                self.put(cve_id, patch_id, item);
                 Ok(())
             }
             Err(error) => {
                 // Something is open that cannot be read: it blocks.
                 let item = Item {
-                    package: Box::from(package),
-                    patch_id: Box::from(patch_id),
+                    package: Arc::from(package),
                     decision_id: Uuid::nil(),
                     blocking: true,
                     opened_at: Place {
@@ -232,13 +256,13 @@ impl OpenItems {
                     },
                     pending: false,
                 };
-                self.put(cve_id, item);
+                self.put(cve_id, patch_id, item);
                 Err(error.to_string())
             }
         }
     }
 
-    fn put(&self, cve_id: &str, item: Item) {
+    fn put(&self, cve_id: &str, patch_id: &str, item: Item) {
         let mut guard = self.items.write();
         let items = &mut *guard;
         if items.count >= self.config.max_items {
@@ -248,16 +272,10 @@ impl OpenItems {
             return;
         }
         let of_cve = items.by_cve.entry(Box::from(cve_id)).or_default();
-        let same = of_cve
-            .iter_mut()
-            .find(|known| known.patch_id == item.patch_id && known.package == item.package);
-        match same {
-            Some(known) => *known = item,
-            None => {
-                of_cve.push(item);
-                items.count += 1;
-            }
+        if of_cve.take(patch_id, &item.package).is_none() {
+            items.count += 1;
         }
+        of_cve.insert(patch_id, item);
     }
 
     fn remove(&self, cve_id: &str, package: &str, patch_id: &str) {
@@ -266,12 +284,52 @@ impl OpenItems {
         let Some(of_cve) = items.by_cve.get_mut(cve_id) else {
             return;
         };
-        let before = of_cve.len();
-        of_cve.retain(|item| !(*item.patch_id == *patch_id && *item.package == *package));
-        items.count -= before - of_cve.len();
-        if of_cve.is_empty() {
+        if of_cve.take(patch_id, package).is_some() {
+            items.count -= 1;
+        }
+        if of_cve.items.is_empty() {
             items.by_cve.remove(cve_id);
         }
+    }
+}
+
+impl OfCve {
+    fn item(&self, patch_id: &str, package: &str) -> Option<&Item> {
+        self.items
+            .get(patch_id)?
+            .iter()
+            .find(|item| *item.package == *package)
+    }
+
+    fn insert(&mut self, patch_id: &str, item: Item) {
+        let patch_id: Arc<str> = Arc::from(patch_id);
+        if item.blocking {
+            self.blocking
+                .entry(Arc::clone(&item.package))
+                .or_default()
+                .insert((item.opened_at, Arc::clone(&patch_id)));
+        }
+        self.items.entry(patch_id).or_default().push(item);
+    }
+
+    fn take(&mut self, patch_id: &str, package: &str) -> Option<Item> {
+        let (patch_id, list) = self.items.get_key_value(patch_id)?;
+        let at = list.iter().position(|item| *item.package == *package)?;
+        let patch_id = Arc::clone(patch_id);
+        let list = self.items.get_mut(&patch_id)?;
+        let item = list.swap_remove(at);
+        if list.is_empty() {
+            self.items.remove(&patch_id);
+        }
+        if item.blocking
+            && let Some(opened) = self.blocking.get_mut(package)
+        {
+            opened.remove(&(item.opened_at, patch_id));
+            if opened.is_empty() {
+                self.blocking.remove(package);
+            }
+        }
+        Some(item)
     }
 }
 

@@ -7,6 +7,8 @@
     clippy::indexing_slicing,
     clippy::disallowed_types,
     clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::unreachable,
     reason = "a claim that cannot go on has failed"
 )]
 
@@ -15,3 +17,5 @@ mod oracle;
 mod stream;
 
 mod exactly_once;
+mod house;
+mod schemas;

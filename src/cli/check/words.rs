@@ -161,9 +161,7 @@ pub(super) fn means(reason: Reason) -> &'static str {
         Reason::AdvisoryInconclusive => {
             "It is a version change, but versions and ranges do not settle whether it remedies."
         }
-        Reason::JudgeRefuses => {
-            "The judge holds the patch for wrong, or has no evidence that patches like it are right."
-        }
+        Reason::JudgeRefuses => "The judge holds the patch for wrong.",
         Reason::NoExploit => {
             "The judge is not sure enough, and there is no exploit to try the patch with."
         }
@@ -208,7 +206,7 @@ pub(super) fn next(reason: Reason) -> &'static str {
             "pin a version that is fixed and outside every affected range"
         }
         Reason::JudgeRefuses => {
-            "see why below: move to a fixed version, or count evidence for this level"
+            "see why below: move to a fixed version outside every affected range"
         }
         Reason::NoExploit => "more evidence for this judge and level raises p",
         Reason::KillSwitch => "crisol control set kill_switch false, once it is safe",
@@ -230,11 +228,16 @@ pub(super) fn next(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::table::Coordinates;
 
     fn letter(message: &str) -> Answer {
         Answer {
             disposition: Disposition::Dead,
             reason: Reason::DiffInvalid,
+            source: Coordinates {
+                partition: 0,
+                offset: 0,
+            },
             body: Body::Letter {
                 message: message.to_owned(),
                 digest: "d".to_owned(),
