@@ -1,5 +1,7 @@
 //! What became of a record, read back from the events that tell of it.
 
+use std::io::IsTerminal;
+
 use serde_json::{Value, json};
 
 use crate::event::codec::printable;
@@ -204,6 +206,25 @@ pub(super) fn outcome_word(disposition: Disposition) -> &'static str {
         Disposition::Queued => "a person must see it",
         Disposition::Wargame => "to be tried against an exploit",
         Disposition::Dead => "not a patch",
+    }
+}
+
+/// Whether standard output may be colored: a terminal, unless NO_COLOR (no-color.org) is set.
+pub(super) fn may_color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}
+
+/// Returns `text` in the color of a disposition, if `color` asks for it.
+pub(super) fn colored(text: &str, disposition: Disposition, color: bool) -> String {
+    let code = match disposition {
+        Disposition::Decided => 32,
+        Disposition::Queued | Disposition::Wargame => 33,
+        Disposition::Dead => 31,
+    };
+    if color {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
     }
 }
 

@@ -2,14 +2,14 @@
 
 mod words;
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Answer, Body, telling};
+use crate::cli::answer::{Answer, Body, may_color, telling};
 use crate::cli::facts::{self, nearest};
 use crate::cli::input::{Source, cannot_read, open};
 use crate::cli::{Exit, Failure, logging, output};
@@ -99,7 +99,7 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
     if as_json {
         output::json(&to_json(&answer, &handled.outputs))?;
     } else {
-        print!("{}", words::tell(&answer, std::io::stdout().is_terminal()));
+        print!("{}", words::tell(&answer, may_color()));
         if let Some(hint) = hint(&answer, args, &known.cves) {
             println!("{hint}");
         }

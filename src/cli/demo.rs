@@ -7,6 +7,7 @@ mod samples;
 mod service;
 
 use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -62,12 +63,14 @@ pub(super) fn demo(args: &DemoArgs, settings: &Settings, as_json: bool) -> Resul
     let began = Instant::now();
     let plan = TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))?;
     let names = plan.names(&settings.kafka.topic_prefix);
-    let broker = EmbeddedBroker::start(&names).map_err(|error| {
+    // Some of the service's readers outlive the role by a moment. The broker ends with the process,
+    // so that none of them finds it gone.
+    let broker = ManuallyDrop::new(EmbeddedBroker::start(&names).map_err(|error| {
         Failure::new(
             Exit::Internal,
             format!("the embedded broker cannot start: {error}"),
         )
-    })?;
+    })?);
     let settings = for_demo(settings, &broker)?;
     logging::start(&settings.log)?;
     let stop = run::stop_on_signals()?;
@@ -105,9 +108,6 @@ pub(super) fn demo(args: &DemoArgs, settings: &Settings, as_json: bool) -> Resul
         }
     }
     let counts = service.stop(&stop)?;
-    // Some of the service's readers outlive the role by a moment. The broker ends with the process,
-    // so that none of them finds it gone.
-    std::mem::forget(broker);
     if !is_whole || counts.taken != u64::try_from(samples.len()).unwrap_or(u64::MAX) {
         let problem = format!(
             "{} patches went in, {} were taken and {} outcomes came out; please report this",

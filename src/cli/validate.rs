@@ -40,11 +40,12 @@ pub(super) struct ValidateArgs {
 
 const AFTER_HELP: &str = "\
 One line comes out for each line that goes in, in order, an empty line included:
-  {\"line\": 1, \"disposition\": \"queued\", \"reason\": \"no_exploit\", \"topic\": \"hitl\", \"key\": \"...\", \"event\": {...}}
+  {\"line\": 1, \"disposition\": \"queued\", \"reason\": \"no_exploit\",
+   \"topic\": \"hitl\", \"key\": \"...\", \"event\": {...}}
 A line that is no patch has \"message\" and \"digest\" in place of \"event\".
 
-Exit codes: 0 every line has its outcome, dead ones included; 64 the command line or a file is wrong;
-69 outcomes cannot be written.";
+Exit codes: 0 every line has its outcome, dead ones included, 64 the command line or a file
+is wrong, 69 outcomes cannot be written.";
 
 pub(super) fn validate(
     args: &ValidateArgs,

@@ -16,6 +16,8 @@ mod fixture;
 mod oracle;
 mod stream;
 
+mod crash;
 mod exactly_once;
 mod house;
 mod schemas;
+mod service;

@@ -3,22 +3,19 @@
 use std::fmt::Write as _;
 
 use crate::cli::answer::{
-    Answer, Body, Judged, evidence_text, judge_name, outcome_word, p_text, risk_name, severity_name,
+    Answer, Body, Judged, colored, evidence_text, judge_name, outcome_word, p_text, risk_name,
+    severity_name,
 };
 use crate::event::codec::printable;
-use crate::event::reason::{Disposition, Reason};
+use crate::event::reason::Reason;
 
 /// Returns the answer for a terminal, ending in a newline. Foreign text in it is escaped.
 pub(super) fn tell(answer: &Answer, color: bool) -> String {
     let mut text = String::new();
     let word = outcome_word(answer.disposition);
-    let (on, off) = if color {
-        (color_of(answer.disposition), "\x1b[0m")
-    } else {
-        ("", "")
-    };
+    let word = colored(word, answer.disposition, color);
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{on}{word}{off}: {}", answer.reason);
+    let _ = writeln!(text, "{word}: {}", answer.reason);
     let _ = writeln!(text, "  {}", means(answer.reason));
     let mut rows = vec![("next", next(answer.reason).to_owned())];
     match &answer.body {
@@ -32,14 +29,6 @@ pub(super) fn tell(answer: &Answer, color: bool) -> String {
         let _ = writeln!(text, "  {name:<10} {value}");
     }
     text
-}
-
-fn color_of(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Decided => "\x1b[32m",
-        Disposition::Queued | Disposition::Wargame => "\x1b[33m",
-        Disposition::Dead => "\x1b[31m",
-    }
 }
 
 fn judged_rows(judged: &Judged) -> Vec<(&'static str, String)> {
@@ -228,6 +217,7 @@ pub(super) fn next(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::reason::Disposition;
     use crate::log::table::Coordinates;
 
     fn letter(message: &str) -> Answer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Body, judge_name, p_text};
+use crate::cli::answer::{Body, colored, judge_name, may_color, p_text};
 use crate::cli::demo::judged::{Outcomes, Row};
 use crate::cli::demo::samples::ASSUMED;
 use crate::cli::{Failure, output};
@@ -13,6 +13,10 @@ use crate::event::codec::printable;
 use crate::event::reason::Disposition;
 use crate::event::topic::Topic;
 use crate::log::topics::TopicNames;
+
+/// What a row of the table tells.
+const HEADER: [&str; COLUMNS] = ["patch", "CVE", "outcome", "judge", "p", "reason"];
+const COLUMNS: usize = 6;
 
 /// What is told, and what it is told of.
 pub(super) struct Report<'a> {
@@ -34,10 +38,7 @@ impl Report<'_> {
         if as_json {
             output::json(&self.to_json())?;
         } else {
-            output::table(
-                &["patch", "CVE", "outcome", "judge", "p", "reason"],
-                self.outcomes.rows().iter().flat_map(rows_of),
-            );
+            print!("{}", self.table(may_color()));
             println!("{}", self.summary());
         }
         if hold {
@@ -49,6 +50,34 @@ impl Report<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Columns of text that fit a terminal of 80: rules between them would not.
+    fn table(&self, color: bool) -> String {
+        let header = HEADER.map(str::to_owned);
+        let mut rows = vec![(None, header)];
+        rows.extend(self.outcomes.rows().iter().flat_map(rows_of));
+        let mut widths = [0; COLUMNS];
+        for (_, cells) in &rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = cell.len().max(*width);
+            }
+        }
+        let mut text = String::new();
+        for (disposition, cells) in &rows {
+            let padded = cells
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:<width$}"));
+            let line = padded.collect::<Vec<_>>().join("  ");
+            let line = line.trim_end();
+            match disposition {
+                Some(disposition) => text.push_str(&colored(line, *disposition, color)),
+                None => text.push_str(line),
+            }
+            text.push('\n');
+        }
+        text
     }
 
     fn summary(&self) -> String {
@@ -65,10 +94,10 @@ impl Report<'_> {
         };
         format!(
             "{} patches in {:.1} s: {} approved, {} for a person, {} dead letters; {whole}.\n\
-             evidence is assumed: {}, none for major ones; in service it is counted from live wargames, and without it no bump is approved.\n\
-             Code and whatever is more than a version change waits for a judge of code: judge_unavailable.\n\
-             What a generator says of its own confidence (0.5 to 0.99 here) is read by nobody.\n\
-             The embedded broker applies no transactions: this is a trial, never a proof. Run the service on an Apache Kafka.",
+             evidence is assumed: {}, none for major ones.\n\
+             In service it is counted from live wargames, and without it no bump is approved.\n\
+             Code waits for a judge of code: judge_unavailable. What a generator thinks of its own patch is read by nobody.\n\
+             The embedded broker applies no transactions: a trial only, never a proof.",
             self.outcomes.rows().len(),
             self.took.as_secs_f64(),
             of(Disposition::Decided),
@@ -128,16 +157,15 @@ fn assumed_text() -> String {
     parts.join(", ")
 }
 
-/// Returns a table row for each outcome of a patch; one that says so where there is none.
-fn rows_of(row: &Row) -> Vec<Vec<String>> {
+/// Returns the cells of each outcome of a patch; a row that says so where there is none.
+fn rows_of(row: &Row) -> Vec<(Option<Disposition>, [String; COLUMNS])> {
     let name = printable(&row.sample.name);
-    let cve_id = row
-        .sample
-        .cve_id
-        .as_deref()
-        .map_or_else(|| "-".to_owned(), printable);
-    let line = |outcome: &str, judge: &str, p: String, reason: &str| {
-        vec![
+    let cve_id = match row.sample.cve_id.as_deref() {
+        None => "-".to_owned(),
+        Some(cve_id) => printable(cve_id),
+    };
+    let cells = |outcome: &str, judge: &str, p: String, reason: &str| {
+        [
             name.clone(),
             cve_id.clone(),
             outcome.to_owned(),
@@ -147,29 +175,26 @@ fn rows_of(row: &Row) -> Vec<Vec<String>> {
         ]
     };
     if row.answers.is_empty() {
-        return vec![line("NONE", "-", "-".to_owned(), "no outcome came")];
+        return vec![(None, cells("NONE", "-", "-".to_owned(), "no outcome came"))];
     }
     row.answers
         .iter()
         .map(|answer| {
             let outcome = match answer.disposition {
                 Disposition::Decided => "approved",
-                Disposition::Queued => "for a person",
+                Disposition::Queued => "person",
                 Disposition::Wargame => "wargame",
-                Disposition::Dead => "dead letter",
+                Disposition::Dead => "dead",
             };
-            match &answer.body {
-                Body::Letter { .. } => line(outcome, "-", "-".to_owned(), answer.reason.as_str()),
+            let (judge, p) = match &answer.body {
+                Body::Letter { .. } => ("-", None),
                 Body::Judged(judged) => {
                     let judgement = &judged.facts.judgement;
-                    line(
-                        outcome,
-                        judge_name(judgement.judge),
-                        p_text(judgement.p),
-                        answer.reason.as_str(),
-                    )
+                    (judge_name(judgement.judge), judgement.p)
                 }
-            }
+            };
+            let cells = cells(outcome, judge, p_text(p), answer.reason.as_str());
+            (Some(answer.disposition), cells)
         })
         .collect()
 }
