@@ -24,8 +24,8 @@ impl Engine {
         let consumer = Arc::clone(&self.consumer);
         let mut wait = patience;
         let mut polled = 0;
+        self.parts.health.polled();
         while polled < POLL_BURST {
-            self.parts.health.polled();
             match consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {

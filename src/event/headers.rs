@@ -30,7 +30,6 @@ pub fn cloud_event(
     push("ce_type", format!("crisol.{topic}.v1"));
     push("ce_subject", subject.to_owned());
     push("ce_time", time.to_owned());
-    push("ce_dataschema", format!("schemas/{topic}.json"));
     push("content-type", "application/json".to_owned());
     headers.extend(trace_context(cause));
     headers

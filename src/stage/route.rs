@@ -152,11 +152,13 @@ impl Routing<'_> {
                 timestamp_ms: record.timestamp_ms,
             },
             reason,
-            facts: self.facts(patch, diff, facts, judged, &policy, &question),
         };
+        let facts = self.facts(patch, diff, facts, judged, &policy, &question);
         let outputs = match reason.disposition() {
-            Disposition::Decided => event.approval(),
-            Disposition::Queued | Disposition::Wargame | Disposition::Dead => event.item(&question),
+            Disposition::Decided => event.approval(facts),
+            Disposition::Queued | Disposition::Wargame | Disposition::Dead => {
+                event.item(facts, &question)
+            }
         };
         Handled {
             offset: record.offset,
@@ -214,12 +216,11 @@ struct Telling<'e> {
     asking: Asking<'e>,
     source: Source<'e>,
     reason: Reason,
-    facts: Facts<'e>,
 }
 
 impl Telling<'_> {
     /// The decision, and the end of an older item of the same patch that it supersedes.
-    fn approval(self) -> Vec<Output> {
+    fn approval(self, facts: Facts<'_>) -> Vec<Output> {
         let supersedes = self.routing.open_items.has_item_of_patch(&self.asking);
         let event = DecisionEvent {
             decision_id: self.asking.decision_id,
@@ -229,7 +230,7 @@ impl Telling<'_> {
             package: Cow::Borrowed(self.asking.package),
             decision: Verdict::AutoApproved,
             reason: self.reason,
-            facts: self.facts.clone(),
+            facts,
             source: self.source.clone(),
         };
         let mut outputs = vec![self.output(Topic::Decisions, json(&event))];
@@ -240,19 +241,14 @@ impl Telling<'_> {
     }
 
     /// The item, and its entry among the open ones.
-    fn item(self, question: &Question) -> Vec<Output> {
+    fn item(self, facts: Facts<'_>, question: &Question) -> Vec<Output> {
         let blocking = self.reason != Reason::JudgeRefuses;
         let opened_at = self
             .routing
             .open_items
             .opened_at(&self.asking)
             .unwrap_or(self.asking.place);
-        let urgency = urgency(
-            self.reason,
-            question.severity,
-            question.kev,
-            self.facts.epss,
-        );
+        let urgency = urgency(self.reason, question.severity, question.kev, facts.epss);
         let mut event = HitlEvent {
             decision_id: self.asking.decision_id,
             patch_id: Cow::Borrowed(self.asking.patch_id),
@@ -263,7 +259,7 @@ impl Telling<'_> {
             priority: urgency.priority,
             sla_minutes: urgency.sla_minutes,
             patch: PatchBody::Diff(Cow::Borrowed(&self.patch.diff)),
-            facts: self.facts.clone(),
+            facts,
             source: self.source.clone(),
         };
         let mut item = self.output(Topic::Hitl, json(&event));

@@ -36,13 +36,16 @@ impl Feed {
     /// Connects to the broker.
     pub(super) fn start(kafka: &KafkaConfig) -> Result<Self, Failure> {
         let deliveries = Arc::new(Mutex::new(Deliveries::new()));
-        let producer = kafka
+        let producer: BaseProducer<Acknowledged> = kafka
             .producer()
             // Producers in the stream are of many kinds; a plain one needs no id from the broker first.
             .set("enable.idempotence", "false")
             .set("statistics.interval.ms", "0")
             .create_with_context(Acknowledged(Arc::clone(&deliveries)))
             .map_err(|error| failed(&error))?;
+        // Without it the client sometimes asks again for its first topic only after a second or two.
+        let topics = producer.client().fetch_metadata(None, TIMEOUT);
+        topics.map_err(|error| failed(&error))?;
         Ok(Self {
             producer,
             deliveries,

@@ -53,6 +53,31 @@ impl Load {
         }
     }
 
+    /// Goes on until a condition holds; panics with what it says if it does not within `limit`.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        mut condition: impl FnMut() -> Result<(), String>,
+    ) {
+        let deadline = Instant::now() + limit;
+        while let Err(missing) = condition() {
+            assert!(Instant::now() < deadline, "not within {limit:?}: {missing}");
+            self.step();
+        }
+    }
+
+    /// Goes on while something slow is done.
+    pub fn run_during<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let work = scope.spawn(work);
+            while !work.is_finished() {
+                self.step();
+            }
+            work.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
     /// Goes on until the reader has seen this many more outcomes.
     pub fn run_until_seen(&mut self, more: usize, limit: Duration) {
         let goal = self.reader.seen + more;

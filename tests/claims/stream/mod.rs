@@ -1,26 +1,21 @@
 //! A stream under test: topics of its own, replicas that may die, a feeder and a reader.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each binary uses its own part of the harness"
-)]
-
 mod feeder;
 mod load;
 mod reader;
 mod replica;
+mod snapshot;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::fixture::{Console, guarded, prefix, run};
-use crate::oracle::{TableRecord, World};
+use crate::oracle::{Report, TableRecord, World};
 
 pub use feeder::Feeder;
 pub use load::Load;
 pub use reader::Reader;
 pub use replica::Replica;
+pub use snapshot::{Place, Told, snapshot};
 
 /// How long outcomes may take after the last event was fed.
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
@@ -54,7 +49,7 @@ impl Stream {
 
     /// Runs a command of `crisol` to its end and returns what it printed; panics if it fails.
     pub fn crisol(&self, arguments: &[&str]) -> String {
-        let mut command = crisol();
+        let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
         command.args(arguments).envs(self.environment("tool"));
         let output = run(command, b"", Duration::from_secs(60));
         assert!(
@@ -138,15 +133,6 @@ impl Stream {
     }
 }
 
-/// The binary under test, without the variables that steer the tests: it refuses settings it does not know.
-pub fn crisol() -> Command {
-    let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CRISOL_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
 /// Reads until nothing is outstanding; panics with the account after two minutes.
 pub fn settle(reader: &mut Reader) {
     let deadline = Instant::now() + SETTLE_LIMIT;
@@ -159,4 +145,10 @@ pub fn settle(reader: &mut Reader) {
         );
         reader.read_for(Duration::from_millis(200));
     }
+}
+
+/// The first line of a report: how many were lost, came twice and so on.
+pub fn in_short(report: &Report) -> String {
+    let text = report.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }

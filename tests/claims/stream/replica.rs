@@ -4,8 +4,8 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Stream, crisol};
-use crate::fixture::Process;
+use super::Stream;
+use crate::fixture::{Process, guarded};
 
 static LOGS: AtomicU32 = AtomicU32::new(0);
 
@@ -17,7 +17,7 @@ pub struct Replica {
 impl Replica {
     /// Starts a replica with further settings in its environment.
     pub fn start(stream: &Stream, instance: &str, environment: &[(&str, &str)]) -> Self {
-        let mut command = crisol();
+        let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
         command
             .args(["run", "--role", "validate"])
             .envs(stream.environment(instance))
@@ -36,6 +36,26 @@ impl Replica {
         self.process
             .wait_for_line("assigned", 0, Duration::from_secs(60))
             .expect("the replica was never assigned");
+    }
+
+    /// The partitions it owns, as its log tells since byte `from`; `None` if it says nothing of them.
+    pub fn owned(&self, from: usize) -> Option<Vec<i32>> {
+        let log = self.process.log();
+        let line = log.get(from..)?.lines().rev().find(|line| {
+            line.contains("assigned partitions=") || line.contains("revoked given_up=")
+        })?;
+        let list = line.rsplit("partitions=[").next()?.strip_suffix(']')?;
+        let numbers = list.split(", ").filter(|number| !number.is_empty());
+        Some(numbers.map(|number| number.parse().unwrap()).collect())
+    }
+
+    /// `Ok` once its log says `needle` past byte `from`; else what it does say.
+    pub fn says(&self, needle: &str, from: usize) -> Result<(), String> {
+        let log = self.process.log();
+        if log.get(from..).is_some_and(|fresh| fresh.contains(needle)) {
+            return Ok(());
+        }
+        Err(format!("'{needle}' in\n{}", self.process.log_tail()))
     }
 
     /// Where its sidecar listens.
