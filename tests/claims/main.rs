@@ -22,3 +22,4 @@ mod exactly_once;
 mod house;
 mod schemas;
 mod service;
+mod zombie;

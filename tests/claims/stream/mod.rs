@@ -1,11 +1,18 @@
 //! A stream under test: topics of its own, replicas that may die, a feeder and a reader.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each binary uses its own part of the harness"
+)]
+
 mod feeder;
 mod load;
 mod reader;
 mod replica;
 mod snapshot;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::fixture::{Console, guarded, prefix, run};
@@ -49,7 +56,7 @@ impl Stream {
 
     /// Runs a command of `crisol` to its end and returns what it printed; panics if it fails.
     pub fn crisol(&self, arguments: &[&str]) -> String {
-        let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
+        let mut command = crisol();
         command.args(arguments).envs(self.environment("tool"));
         let output = run(command, b"", Duration::from_secs(60));
         assert!(
@@ -131,6 +138,15 @@ impl Stream {
         }
         feeder.flush();
     }
+}
+
+/// The binary under test, without the variables that steer the tests: it refuses settings it does not know.
+pub fn crisol() -> Command {
+    let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CRISOL_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Reads until nothing is outstanding; panics with the account after two minutes.

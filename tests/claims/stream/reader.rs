@@ -17,6 +17,10 @@ pub struct Reader {
     pub account: Account,
     /// How many records were read.
     pub seen: usize,
+    /// Records that hold this text are kept in `aside` and are not in the account.
+    pub set_aside: Option<String>,
+    /// Those records: topic, headers and value as text.
+    pub aside: Vec<String>,
 }
 
 impl Reader {
@@ -52,6 +56,8 @@ impl Reader {
             outlets,
             account: Account::default(),
             seen: 0,
+            set_aside: None,
+            aside: Vec::new(),
         }
     }
 
@@ -73,6 +79,23 @@ impl Reader {
                         .collect()
                 });
                 self.seen += 1;
+                let value = String::from_utf8_lossy(message.payload().unwrap_or_default());
+                if let Some(text) = &self.set_aside
+                    && value.contains(text)
+                {
+                    let headers: Vec<String> = headers
+                        .iter()
+                        .map(|(name, value)| {
+                            format!(
+                                "{name}={}",
+                                String::from_utf8_lossy(value.as_deref().unwrap_or_default())
+                            )
+                        })
+                        .collect();
+                    self.aside
+                        .push(format!("{} {} {value}", message.topic(), headers.join(" ")));
+                    continue;
+                }
                 self.account.see(&Sighting {
                     outlet: *outlet,
                     partition: message.partition(),

@@ -4,8 +4,8 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Stream;
-use crate::fixture::{Process, guarded};
+use super::{Stream, crisol};
+use crate::fixture::Process;
 
 static LOGS: AtomicU32 = AtomicU32::new(0);
 
@@ -17,7 +17,7 @@ pub struct Replica {
 impl Replica {
     /// Starts a replica with further settings in its environment.
     pub fn start(stream: &Stream, instance: &str, environment: &[(&str, &str)]) -> Self {
-        let mut command = guarded(env!("CARGO_BIN_EXE_crisol"));
+        let mut command = crisol();
         command
             .args(["run", "--role", "validate"])
             .envs(stream.environment(instance))
