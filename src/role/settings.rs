@@ -26,8 +26,15 @@ const ALIASES: &[(&str, &str)] = &[
     ("LOG_LEVEL", "log.level"),
 ];
 
-/// Variables that begin like settings and are none.
-const IGNORED: &[&str] = &[FAILPOINT_ENV, "CRISOL_CONFIG", "CRISOL_SECRET_KEY"];
+/// Variables that begin like settings and are none: what steers proofs, tests and this command line.
+const IGNORED: &[&str] = &[
+    FAILPOINT_ENV,
+    "CRISOL_CONFIG",
+    "CRISOL_SECRET_KEY",
+    "CRISOL_CACHE",
+    "CRISOL_KAFKA_JVM",
+    "CRISOL_TEST_KAFKA",
+];
 
 /// Everything the process is told.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

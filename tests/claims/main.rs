@@ -20,6 +20,8 @@ mod cli;
 mod crash;
 mod exactly_once;
 mod house;
+mod rebalance;
+mod replay;
 mod schemas;
 mod service;
 mod zombie;
