@@ -1,7 +1,9 @@
 //! How clients are configured: one place for every option that a promise hangs on.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -277,16 +279,44 @@ pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// Seconds between two lines that say only that brokers are away: every client says so for every try.
+const OUTAGE_QUIET_S: u64 = 5;
+
 /// Writes an error of the client; broker text in it is escaped.
 pub fn log_error(error: &KafkaError, reason: &str) {
+    let code = error.rdkafka_error_code();
     // The end of a partition is news for a table, not an error.
-    if matches!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::PartitionEOF)
-    ) {
+    if code == Some(RDKafkaErrorCode::PartitionEOF) {
+        return;
+    }
+    if is_outage(error) && !outage_is_news() {
         return;
     }
     warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");
+}
+
+/// Returns whether an error says no more than that brokers are away, which heals by itself.
+pub fn is_outage(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
+    )
+}
+
+fn outage_is_news() -> bool {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static SILENT_UNTIL_S: AtomicU64 = AtomicU64::new(0);
+    let now_s = BEGAN.elapsed().as_secs();
+    let until = SILENT_UNTIL_S.load(Ordering::Relaxed);
+    now_s >= until
+        && SILENT_UNTIL_S
+            .compare_exchange(
+                until,
+                now_s + OUTAGE_QUIET_S,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+            .is_ok()
 }
 
 #[cfg(test)]

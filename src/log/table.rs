@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use crate::event::codec::printable;
-use crate::log::client::{KafkaConfig, LogContext};
+use crate::log::client::{KafkaConfig, LogContext, is_outage};
 
 /// How long the thread waits for a record before it looks whether somebody waits for it.
 const POLL: Duration = Duration::from_millis(10);
@@ -347,6 +347,7 @@ impl Shared {
                         }
                     });
                 }
+                Some(Err(error)) if is_outage(&error) => std::thread::sleep(POLL),
                 Some(Err(error)) => {
                     warn!(topic = self.topic, error = %printable(&error.to_string()), "table: read error");
                     std::thread::sleep(POLL);
