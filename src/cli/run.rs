@@ -51,7 +51,9 @@ pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 
 pub(super) fn failure(error: &ValidateError) -> Failure {
     let exit = match error {
-        ValidateError::Engine(EngineError::InstanceTaken { .. }) => Exit::InstanceTaken,
+        ValidateError::Engine(
+            EngineError::InstanceTaken { .. } | EngineError::InstanceFenced { .. },
+        ) => Exit::InstanceTaken,
         ValidateError::Topics(_)
         | ValidateError::Drifted(_)
         | ValidateError::Table(_)

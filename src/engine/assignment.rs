@@ -129,8 +129,8 @@ impl Assignment {
             gathered: Vec::new(),
             gathered_bytes: 0,
             paused: false,
-            starts: Some(starts),
             marked: starts.suspicious(),
+            starts: Some(starts),
             probation_until: None,
             careful_until,
         };

@@ -51,7 +51,7 @@ impl Engine {
     pub(super) fn consumer_error(&self, error: &KafkaError) -> Result<(), EngineError> {
         self.check_consumer()?;
         if is_instance_fenced(error) {
-            return Err(self.instance_taken("the group says so"));
+            return Err(self.instance_fenced("the group says so"));
         }
         match error {
             KafkaError::MessageConsumptionFatal(_) => {

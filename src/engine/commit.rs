@@ -11,10 +11,12 @@ use crate::engine::attempts::Starts;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Point;
 use crate::engine::metrics::Ended;
-use crate::engine::run::Engine;
+use crate::engine::run::{Engine, Parts};
 use crate::event::codec::printable;
 use crate::ledger::{Counts, Sealed};
 use crate::log::error::Remedy;
+use crate::log::statistics::ProducerContext;
+use crate::log::sweep::sweep;
 use crate::log::transaction::{TransactionError, TransactionalProducer};
 
 /// Two fencings within this time mean that another process runs under our name.
@@ -23,6 +25,8 @@ const FENCING_WINDOW: Duration = Duration::from_secs(60);
 const FENCING_GRACE: Duration = Duration::from_millis(2_500);
 /// How long registering a new producer may take: the brokers first end what the old one left open.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
+/// One try of it.
+const REGISTER_TRY: Duration = Duration::from_secs(20);
 
 impl Engine {
     /// Commits if a bound of time, records or bytes is reached.
@@ -108,11 +112,7 @@ impl Engine {
         };
         match steps() {
             Ok(()) => transaction.commit(),
-            Err(failure) if failure.remedy == Remedy::Abort => {
-                transaction.abort()?;
-                Err(failure)
-            }
-            Err(failure) => Err(failure),
+            failed => transaction.or_abort(failed),
         }
     }
 
@@ -127,7 +127,7 @@ impl Engine {
             let _ = element.set_offset(Offset::Offset(last.next));
             // In quarantine the next record is attempted by this very start.
             if let Some(until) = owned.careful_until.filter(|until| last.next < *until) {
-                element.set_metadata(Starts::default().next_metadata(until));
+                element.set_metadata(Starts::default().metadata_with(self.name, until));
             }
         }
         offsets
@@ -167,7 +167,7 @@ impl Engine {
             "transaction failed"
         );
         match failure.remedy {
-            Remedy::Stop => Err(self.instance_taken(&failure.to_string())),
+            Remedy::Stop => Err(self.instance_fenced(&failure.to_string())),
             Remedy::Abort => {
                 self.parts.metrics.transaction(Ended::Aborted, 0.0);
                 self.rewind()
@@ -202,11 +202,11 @@ impl Engine {
 
     /// Builds a new producer under the same transactional id, which fences the old one, and only
     /// then asks where the group stands: the old one's last commit may yet have gone through.
-    fn replace_producer(&mut self) -> Result<(), EngineError> {
+    pub(super) fn replace_producer(&mut self) -> Result<(), EngineError> {
         self.parts.metrics.transaction(Ended::Replaced, 0.0);
         let deadline = Instant::now() + REGISTER_TIMEOUT;
         loop {
-            match self.register() {
+            match register(&self.parts, &self.producer_context, REGISTER_TRY) {
                 Ok(producer) => {
                     self.producer = producer;
                     break;
@@ -232,20 +232,35 @@ impl Engine {
         self.rewind()
     }
 
-    pub(super) fn register(&self) -> Result<TransactionalProducer, TransactionError> {
-        TransactionalProducer::register(
-            &self.parts.kafka,
-            self.parts.role,
-            self.parts.names.clone(),
-            self.producer_context.clone(),
-            Duration::from_secs(20),
-        )
-    }
-
     pub(super) fn cannot_register(&self, source: TransactionError) -> EngineError {
         EngineError::Register {
             id: self.parts.kafka.transactional_id(self.parts.role),
             source,
         }
     }
+}
+
+/// Registers the role's transactional id, and ends what an earlier transaction under it left hanging.
+pub(super) fn register(
+    parts: &Parts,
+    context: &ProducerContext,
+    timeout: Duration,
+) -> Result<TransactionalProducer, TransactionError> {
+    let mut producer = TransactionalProducer::register(
+        &parts.kafka,
+        parts.role,
+        parts.names.clone(),
+        context.clone(),
+        timeout,
+    )?;
+    if !parts.swept.is_empty() {
+        sweep(
+            &mut producer,
+            &parts.kafka,
+            &parts.names,
+            parts.input,
+            parts.swept,
+        )?;
+    }
+    Ok(producer)
 }

@@ -24,6 +24,16 @@ pub enum EngineError {
         /// What the client says.
         source: TransactionError,
     },
+    /// The group gave this replica's place to another member of the same name. It may have been this
+    /// replica itself: a join whose answer a dying broker never sent is repeated under a new member
+    /// id. So it joins once more before it believes in a twin.
+    #[error("the group gave the place of instance {instance} away: {evidence}")]
+    InstanceFenced {
+        /// The instance's name.
+        instance: String,
+        /// How it was noticed.
+        evidence: String,
+    },
     /// Another process runs under this replica's name.
     #[error(
         "another process runs as instance {instance} ({evidence}): every replica needs an instance_id of its own (CRISOL_INSTANCE_ID)"

@@ -15,6 +15,7 @@ mod health;
 mod metrics;
 mod quarantine;
 mod rebalance;
+mod rejoin;
 mod run;
 mod workers;
 

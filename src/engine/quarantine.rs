@@ -39,7 +39,7 @@ impl Engine {
                 continue;
             }
             if let Some(starts) = owned.starts.take() {
-                let metadata = starts.next_metadata(owned.begin_probation());
+                let metadata = starts.metadata_with(self.name, owned.begin_probation());
                 add_mark(
                     &mut marks,
                     &self.topic,
@@ -95,7 +95,7 @@ impl Engine {
                 error!(
                     partition,
                     offset = at,
-                    starts = starts.count,
+                    starts = starts.count(),
                     "giving up the record at which earlier starts died"
                 );
             }
@@ -106,7 +106,7 @@ impl Engine {
                 &self.topic,
                 partition,
                 at,
-                &starts.next_metadata(until),
+                &starts.metadata_with(self.name, until),
             );
             self.commit_marks(&marks);
         }

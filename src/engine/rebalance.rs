@@ -7,11 +7,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use crate::engine::attempts::Starts;
+use crate::engine::attempts::{ProcessName, Starts};
 use crate::engine::error::EngineError;
 use crate::engine::run::Engine;
 use crate::event::codec::printable;
 use crate::log::client::AssignmentStrategy;
+use crate::log::error::is_absence;
 use crate::log::statistics::Rebalance;
 
 /// How long the brokers may take to tell the committed offsets: as long as a transaction that a dead
@@ -19,8 +20,13 @@ use crate::log::statistics::Rebalance;
 const OFFSETS_LIMIT: Duration = Duration::from_secs(40);
 /// One try of it.
 const OFFSETS_TRY: Duration = Duration::from_secs(5);
+/// How long the engine polls before the next.
+const OFFSETS_PAUSE: Duration = Duration::from_millis(100);
 /// How long the table of open items may take to catch up before a partition is taken on.
 const OPEN_ITEMS_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take when it is asked again, and how long that waits.
+const OPEN_ITEMS_TRY: Duration = Duration::from_millis(500);
+const OPEN_ITEMS_PAUSE: Duration = Duration::from_secs(5);
 /// How often work in flight is looked at while partitions are given up.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
@@ -52,21 +58,40 @@ impl Engine {
         }
     }
 
+    /// Forgets partitions that this replica does not own any more.
+    pub(super) fn let_go(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            if let Some(owned) = self.assignment.remove(*partition) {
+                let sealed = owned.ledger.sealed_through();
+                self.parts
+                    .pipeline
+                    .tables()
+                    .open_items
+                    .forget_proposed(*partition, sealed);
+            }
+            self.parts.metrics.gone(*partition);
+        }
+        self.finished_records = 0;
+        self.finished_bytes = 0;
+    }
+
     fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
         self.parts.metrics.rebalance("assigned");
-        let committed = self.committed(partitions)?;
-        self.catch_up_open_items();
+        let Some(committed) = self.committed(partitions)? else {
+            return Ok(());
+        };
+        self.catch_up_open_items(OPEN_ITEMS_LIMIT);
         let mut start = TopicPartitionList::new();
-        for at in &committed {
+        for at in committed {
             let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
             // Adding a partition with a valid offset cannot fail.
             let _ = start.add_partition_offset(&self.topic, at.partition, offset);
-            let careful_until = Self::careful_until(at);
+            let careful_until = Self::careful_until(&at);
             if careful_until.is_some() {
                 warn!(
                     partition = at.partition,
                     offset = at.offset.unwrap_or(0),
-                    starts = at.starts.count,
+                    starts = at.starts.count(),
                     "an earlier start died here without progress; stepping carefully"
                 );
             }
@@ -102,13 +127,24 @@ impl Engine {
 
     /// What the previous owner opened must be known before its successor judges, or a patch could be
     /// approved past a person. A table that cannot tell makes every patch wait for a person instead.
-    fn catch_up_open_items(&self) {
+    fn catch_up_open_items(&mut self, limit: Duration) {
         let tables = self.parts.pipeline.tables();
-        let outcome = tables.catch_up_open_items(OPEN_ITEMS_LIMIT);
-        if let Err(error) = &outcome {
-            warn!(%error, "judging without the newest open items: nothing is approved meanwhile");
-        }
+        let outcome = tables.catch_up_open_items(limit);
         tables.open_items.trust(outcome.is_ok());
+        self.open_items_unknown_since = outcome.err().map(|error| {
+            warn!(%error, "judging without the newest open items: nothing is approved meanwhile");
+            Instant::now()
+        });
+    }
+
+    /// Asks for the newest open items again where the brokers could not tell them.
+    pub(super) fn ask_again_for_open_items(&mut self) {
+        let due = self
+            .open_items_unknown_since
+            .is_some_and(|since| since.elapsed() >= OPEN_ITEMS_PAUSE);
+        if due {
+            self.catch_up_open_items(OPEN_ITEMS_TRY);
+        }
     }
 
     fn give_up(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
@@ -127,19 +163,7 @@ impl Engine {
             self.drain(&list)?;
             self.clear_marks(&list);
         }
-        for partition in &list {
-            if let Some(owned) = self.assignment.remove(*partition) {
-                let sealed = owned.ledger.sealed_through();
-                self.parts
-                    .pipeline
-                    .tables()
-                    .open_items
-                    .forget_proposed(*partition, sealed);
-            }
-            self.parts.metrics.gone(*partition);
-        }
-        self.finished_records = 0;
-        self.finished_bytes = 0;
+        self.let_go(&list);
         let unassigned = match self.parts.kafka.assignment_strategy {
             AssignmentStrategy::Range => self.consumer.unassign(),
             AssignmentStrategy::CooperativeSticky => self.consumer.incremental_unassign(partitions),
@@ -186,14 +210,8 @@ impl Engine {
         if owned.count() == 0 {
             return Ok(());
         }
-        let committed = match self.committed(&owned) {
-            Ok(committed) => committed,
-            // The group took them away meanwhile; the revocation is on its way.
-            Err(error) if self.consumer.assignment_lost() => {
-                warn!(%error, "cannot rewind lost partitions");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+        let Some(committed) = self.committed(&owned)? else {
+            return Ok(());
         };
         for at in committed {
             let next = at.offset.unwrap_or(0);
@@ -215,35 +233,46 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks where the group stands, past whatever transaction still blocks the answer.
-    fn committed(&self, partitions: &TopicPartitionList) -> Result<Vec<Committed>, EngineError> {
+    /// Asks where the group stands, past whatever transaction still blocks the answer and for as long
+    /// as brokers are away; polls meanwhile, so that the group keeps this replica.
+    ///
+    /// Returns `None` if the answer has lost its purpose: the partitions are lost, or the engine is
+    /// to stop.
+    fn committed(
+        &mut self,
+        partitions: &TopicPartitionList,
+    ) -> Result<Option<Vec<Committed>>, EngineError> {
         let deadline = Instant::now() + OFFSETS_LIMIT;
         loop {
-            self.parts.health.polled();
             let told = self
                 .consumer
                 .committed_offsets(partitions.clone(), OFFSETS_TRY)
-                .and_then(|list| read_committed(&list));
-            match told {
-                Ok(committed) => return Ok(committed),
-                Err(source) if Instant::now() >= deadline => {
-                    return Err(EngineError::Offsets {
-                        step: "learn the committed offsets",
-                        seconds: OFFSETS_LIMIT.as_secs(),
-                        source,
-                    });
-                }
-                Err(error) => {
-                    self.check_consumer()?;
-                    warn!(error = %printable(&error.to_string()), "asking for committed offsets again");
-                    std::thread::sleep(Duration::from_millis(100));
-                }
+                .and_then(|list| read_committed(&list, self.name));
+            let source = match told {
+                Ok(committed) => return Ok(Some(committed)),
+                Err(source) => source,
+            };
+            warn!(error = %printable(&source.to_string()), "asking for committed offsets again");
+            if Instant::now() >= deadline && !is_absence(&source) {
+                return Err(EngineError::Offsets {
+                    step: "learn the committed offsets",
+                    seconds: OFFSETS_LIMIT.as_secs(),
+                    source,
+                });
+            }
+            self.poll(OFFSETS_PAUSE)?;
+            if self.consumer.assignment_lost() || self.is_stopping() {
+                warn!("the committed offsets are not needed any more");
+                return Ok(None);
             }
         }
     }
 }
 
-fn read_committed(list: &TopicPartitionList) -> Result<Vec<Committed>, KafkaError> {
+fn read_committed(
+    list: &TopicPartitionList,
+    own: ProcessName,
+) -> Result<Vec<Committed>, KafkaError> {
     list.elements()
         .iter()
         .map(|element| {
@@ -255,7 +284,7 @@ fn read_committed(list: &TopicPartitionList) -> Result<Vec<Committed>, KafkaErro
             Ok(Committed {
                 partition: element.partition(),
                 offset,
-                starts: Starts::parse(element.metadata()),
+                starts: Starts::parse(element.metadata(), own),
             })
         })
         .collect()

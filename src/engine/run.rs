@@ -10,11 +10,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use tracing::{info, warn};
 
 use crate::engine::assignment::Assignment;
+use crate::engine::attempts::ProcessName;
+use crate::engine::commit::register;
 use crate::engine::config::EngineConfig;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Failpoints;
 use crate::engine::health::Health;
 use crate::engine::metrics::EngineMetrics;
+use crate::engine::rejoin::join;
 use crate::engine::workers::Workers;
 use crate::event::codec::printable;
 use crate::event::topic::Topic;
@@ -42,6 +45,9 @@ pub struct Parts {
     pub role: &'static str,
     /// The topic it reads.
     pub input: Topic,
+    /// The topics it writes, swept whenever its transactional id is registered; empty where there is
+    /// nothing to sweep, because the broker applies no transactions.
+    pub swept: &'static [Topic],
     /// Where Kafka is.
     pub kafka: KafkaConfig,
     /// The topics' names.
@@ -65,6 +71,7 @@ pub struct Parts {
 /// The engine: consumer, producer, workers and books.
 pub struct Engine {
     pub(super) parts: Parts,
+    pub(super) name: ProcessName,
     pub(super) topic: Arc<str>,
     pub(super) consumer: Arc<BaseConsumer<ConsumerEvents>>,
     pub(super) events: ConsumerEvents,
@@ -77,6 +84,8 @@ pub struct Engine {
     pub(super) finished_bytes: usize,
     pub(super) last_commit: Instant,
     pub(super) last_fenced: Option<Instant>,
+    pub(super) last_rejoined: Option<Instant>,
+    pub(super) open_items_unknown_since: Option<Instant>,
     full_since: Option<Instant>,
     pub(super) last_step: Option<Instant>,
 }
@@ -90,38 +99,22 @@ impl Engine {
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
         let events = ConsumerEvents::default();
         let producer_context = ProducerContext::default();
-        let producer = TransactionalProducer::register(
-            &parts.kafka,
-            parts.role,
-            parts.names.clone(),
-            producer_context.clone(),
-            Duration::from_secs(30),
-        )
-        .map_err(|source| EngineError::Register {
-            id: parts.kafka.transactional_id(parts.role),
-            source,
-        })?;
-        let consumer: BaseConsumer<ConsumerEvents> = parts
-            .kafka
-            .group_consumer(parts.role)
-            .create_with_context(events.clone())
-            .map_err(|source| EngineError::Start {
-                step: "create consumer",
-                source,
+        let producer =
+            register(&parts, &producer_context, Duration::from_secs(30)).map_err(|source| {
+                EngineError::Register {
+                    id: parts.kafka.transactional_id(parts.role),
+                    source,
+                }
             })?;
         let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
-        consumer
-            .subscribe(&[&topic])
-            .map_err(|source| EngineError::Start {
-                step: "subscribe",
-                source,
-            })?;
+        let consumer = join(&parts, &topic, &events)?;
         let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)
             .map_err(EngineError::Thread)?;
         Ok(Self {
             parts,
+            name: ProcessName::by_chance(),
             topic,
-            consumer: Arc::new(consumer),
+            consumer,
             events,
             producer,
             producer_context,
@@ -132,6 +125,8 @@ impl Engine {
             finished_bytes: 0,
             last_commit: Instant::now(),
             last_fenced: None,
+            last_rejoined: None,
+            open_items_unknown_since: None,
             full_since: None,
             last_step: None,
         })
@@ -148,7 +143,11 @@ impl Engine {
     pub fn run(mut self) -> Result<Counts, EngineError> {
         info!(role = self.parts.role, topic = %self.topic, "engine running");
         while !self.is_stopping() {
-            self.turn()?;
+            match self.turn() {
+                Ok(()) => {}
+                Err(EngineError::InstanceFenced { evidence, .. }) => self.rejoin(&evidence)?,
+                Err(error) => return Err(error),
+            }
         }
         self.parts.health.drain();
         info!("stopping: finishing what is in flight");
@@ -179,6 +178,7 @@ impl Engine {
         self.collect(Duration::ZERO)?;
         self.commit_if_due()?;
         self.producer.poll();
+        self.ask_again_for_open_items();
         self.regulate();
         Ok(())
     }
@@ -260,14 +260,21 @@ impl Engine {
         if let Some(error) = self.events.fatal.lock().as_ref()
             && is_instance_fenced(error)
         {
-            return Err(self.instance_taken(&error.to_string()));
+            return Err(self.instance_fenced(&error.to_string()));
         }
         match self.consumer.client().fatal_error() {
             None => Ok(()),
             Some((RDKafkaErrorCode::FencedInstanceId, text)) => {
-                Err(self.instance_taken(&printable(&text)))
+                Err(self.instance_fenced(&printable(&text)))
             }
             Some((_, text)) => Err(EngineError::Consumer(printable(&text))),
+        }
+    }
+
+    pub(super) fn instance_fenced(&self, evidence: &str) -> EngineError {
+        EngineError::InstanceFenced {
+            instance: self.parts.kafka.instance_id.clone(),
+            evidence: evidence.to_owned(),
         }
     }
 
@@ -283,7 +290,7 @@ impl Engine {
     }
 
     /// Leaves the group's partitions so that closing does not wait for anybody to take them.
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.events.closing.store(true, Ordering::Relaxed);
         if let Err(error) = self.consumer.unassign() {
             warn!(error = %printable(&error.to_string()), "cannot give up the assignment");

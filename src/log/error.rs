@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::log::client::is_outage;
+
 /// What to do about a failed step of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -48,6 +50,24 @@ fn is_fencing(code: Option<RDKafkaErrorCode>) -> bool {
                 | RDKafkaErrorCode::InvalidProducerIdMapping
         )
     )
+}
+
+/// Returns whether an error says that brokers are away, or not ready to answer: it heals when they
+/// come back, however long that takes.
+pub fn is_absence(error: &KafkaError) -> bool {
+    is_outage(error)
+        || matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::OperationTimedOut
+                    | RDKafkaErrorCode::RequestTimedOut
+                    | RDKafkaErrorCode::WaitingForCoordinator
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::NotCoordinator
+                    | RDKafkaErrorCode::UnstableOffsetCommit
+            )
+        )
 }
 
 /// Returns whether a consumer error says that another process runs under this instance id.

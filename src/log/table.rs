@@ -23,6 +23,8 @@ use crate::log::client::{KafkaConfig, LogContext, is_outage};
 const POLL: Duration = Duration::from_millis(10);
 /// How long a query for end offsets may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a waiter waits before it repeats a query that failed.
+const QUERY_PAUSE: Duration = Duration::from_millis(50);
 /// How often a waiter asks again whether open transactions below its goal have ended.
 const STABLE_POLL: Duration = Duration::from_millis(10);
 
@@ -217,7 +219,7 @@ impl Table {
     /// [`TableError::Ends`] if the brokers do not answer, [`TableError::Stale`] after `limit`.
     pub fn catch_up(&self, limit: Duration) -> Result<(), TableError> {
         let deadline = Instant::now() + limit;
-        let goals = self.query(&self.ends, limit.min(QUERY_TIMEOUT))?;
+        let goals = self.ends(&self.ends, deadline)?;
         loop {
             let behind = {
                 let mut progress = self.shared.progress.lock();
@@ -236,13 +238,13 @@ impl Table {
             if Instant::now() >= deadline {
                 return Err(self.stale(limit));
             }
-            self.ask_for_confirmation(&goals)?;
+            self.ask_for_confirmation(&goals, deadline)?;
         }
     }
 
     /// Where no record is left below a goal, only the log's end can tell that it is reached.
-    fn ask_for_confirmation(&self, goals: &[i64]) -> Result<(), TableError> {
-        let stable = self.query(&self.stable_ends, QUERY_TIMEOUT)?;
+    fn ask_for_confirmation(&self, goals: &[i64], deadline: Instant) -> Result<(), TableError> {
+        let stable = self.ends(&self.stable_ends, deadline)?;
         let mut progress = self.shared.progress.lock();
         for ((reached, goal), stable) in progress.partitions.iter_mut().zip(goals).zip(stable) {
             let waiting = reached.confirm.is_some() || reached.confirming.is_some();
@@ -251,6 +253,26 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// The end of every partition, asked for until `deadline`: after a broker was away the first
+    /// answers are errors, because the client still knows the leaders of before.
+    fn ends(
+        &self,
+        client: &BaseConsumer<LogContext>,
+        deadline: Instant,
+    ) -> Result<Vec<i64>, TableError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let failure = match self.query(client, left.clamp(QUERY_PAUSE, QUERY_TIMEOUT)) {
+                Ok(ends) => return Ok(ends),
+                Err(failure) => failure,
+            };
+            if Instant::now() + QUERY_PAUSE >= deadline {
+                return Err(failure);
+            }
+            std::thread::sleep(QUERY_PAUSE);
+        }
     }
 
     /// One request for the end of every partition.

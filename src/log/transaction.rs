@@ -13,14 +13,18 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::event::record::Output;
+use crate::event::topic::Topic;
 use crate::log::client::{KafkaConfig, TRANSACTION_TIMEOUT};
 use crate::log::error::{Remedy, remedy};
 use crate::log::partitioner::partition_of;
 use crate::log::statistics::ProducerContext;
 use crate::log::topics::TopicNames;
 
-/// The longest a single step is retried; past it the outcome counts as unknown.
-const STEP_TIMEOUT: Duration = TRANSACTION_TIMEOUT;
+/// The longest an abort is retried; past it the producer is replaced, which aborts as well.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a step gets even past the transaction's deadline: a replica that was frozen asks what became
+/// of its transaction, and the answer tells a zombie from an outage.
+const LAST_TRY: Duration = Duration::from_secs(1);
 /// How long a full send queue is drained before the next try.
 const QUEUE_FULL_POLL: Duration = Duration::from_millis(5);
 
@@ -47,7 +51,7 @@ impl TransactionError {
         }
     }
 
-    fn new(step: &'static str, source: KafkaError) -> Self {
+    pub(super) fn new(step: &'static str, source: KafkaError) -> Self {
         Self {
             step,
             remedy: remedy(&source),
@@ -66,6 +70,9 @@ pub struct TransactionalProducer {
 #[must_use = "a transaction must be committed or aborted"]
 pub struct Transaction<'p> {
     owner: &'p mut TransactionalProducer,
+    /// When the coordinator ends it by itself: past that, no step can succeed any more, so all of
+    /// them together block the engine no longer.
+    deadline: Instant,
 }
 
 impl TransactionalProducer {
@@ -101,10 +108,18 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError`] if the producer is spent.
     pub fn begin(&mut self) -> Result<Transaction<'_>, TransactionError> {
-        self.producer
-            .begin_transaction()
-            .map_err(|e| TransactionError::new("begin", e))?;
-        Ok(Transaction { owner: self })
+        self.producer.begin_transaction().map_err(|source| {
+            let mut failure = TransactionError::new("begin", source);
+            if failure.remedy == Remedy::Abort {
+                // There is nothing of ours to abort, so an older failure still sticks to the producer.
+                failure.remedy = Remedy::Replace;
+            }
+            failure
+        })?;
+        Ok(Transaction {
+            owner: self,
+            deadline: Instant::now() + TRANSACTION_TIMEOUT,
+        })
     }
 }
 
@@ -134,12 +149,16 @@ impl Transaction<'_> {
             let partitions = owner.names.partitions(output.topic);
             record = record.partition(partition_of(beside.as_bytes(), partitions));
         }
-        let deadline = Instant::now() + STEP_TIMEOUT;
+        self.hand_over(record)
+    }
+
+    fn hand_over(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), TransactionError> {
+        let owner = &*self.owner;
         loop {
             match owner.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent))
-                    if Instant::now() < deadline =>
+                    if Instant::now() < self.deadline =>
                 {
                     record = unsent;
                     owner.producer.poll(QUEUE_FULL_POLL);
@@ -147,6 +166,19 @@ impl Transaction<'_> {
                 Err((error, _)) => return Err(TransactionError::new("produce", error)),
             }
         }
+    }
+
+    /// Adds an empty record to the transaction, for its partition's sake: the transaction's end is
+    /// written there.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn touch(&self, topic: Topic, partition: i32) -> Result<(), TransactionError> {
+        // A compacted topic takes no record without a key.
+        let record = BaseRecord::<[u8], [u8]>::to(self.owner.names.of(topic))
+            .partition(partition)
+            .key(b"");
+        self.hand_over(record)
     }
 
     /// Adds the offsets to the transaction, under the consumer's present membership.
@@ -158,7 +190,7 @@ impl Transaction<'_> {
         offsets: &TopicPartitionList,
         member: &ConsumerGroupMetadata,
     ) -> Result<(), TransactionError> {
-        retry("send offsets", STEP_TIMEOUT, |left| {
+        retry("send offsets", self.left(), |left| {
             self.owner
                 .producer
                 .send_offsets_to_transaction(offsets, member, left)
@@ -172,18 +204,34 @@ impl Transaction<'_> {
     pub fn flush(&self) -> Result<(), TransactionError> {
         self.owner
             .producer
-            .flush(STEP_TIMEOUT)
+            .flush(self.left())
             .map_err(|e| TransactionError::new("flush", e))
     }
 
-    /// Commits. After an error whose remedy is [`Remedy::Replace`] the outcome is unknown.
+    /// Commits; aborts if the client asks for that instead. After an error whose remedy is
+    /// [`Remedy::Replace`] the outcome is unknown.
     ///
     /// # Errors
-    /// [`TransactionError`] with the remedy.
+    /// [`TransactionError`] with the remedy; after [`Remedy::Abort`] the transaction has ended.
     pub fn commit(self) -> Result<(), TransactionError> {
-        retry("commit", STEP_TIMEOUT, |left| {
+        let committed = retry("commit", self.left(), |left| {
             self.owner.producer.commit_transaction(left)
-        })
+        });
+        self.or_abort(committed)
+    }
+
+    /// Ends the transaction after a failed step: aborts where that is the remedy.
+    ///
+    /// # Errors
+    /// The step's error, or the abort's if that fails too.
+    pub fn or_abort(self, step: Result<(), TransactionError>) -> Result<(), TransactionError> {
+        if step
+            .as_ref()
+            .is_err_and(|failure| failure.remedy == Remedy::Abort)
+        {
+            self.abort()?;
+        }
+        step
     }
 
     /// Aborts: nothing that was sent is ever read by a `read_committed` reader.
@@ -191,9 +239,15 @@ impl Transaction<'_> {
     /// # Errors
     /// [`TransactionError`] if the producer is spent.
     pub fn abort(self) -> Result<(), TransactionError> {
-        retry("abort", STEP_TIMEOUT, |left| {
+        retry("abort", ABORT_TIMEOUT, |left| {
             self.owner.producer.abort_transaction(left)
         })
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline
+            .saturating_duration_since(Instant::now())
+            .max(LAST_TRY)
     }
 }
 

@@ -19,6 +19,8 @@ use crate::table::{TableMetrics, Tables};
 
 /// The role's name in the group and at the transaction coordinator.
 const ROLE: &str = "validate";
+/// The topics it writes.
+const OUTPUTS: &[Topic] = &[Topic::Decisions, Topic::Hitl, Topic::HitlOpen, Topic::Dlq];
 /// How often a start that waits for its tables looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(200);
 
@@ -81,16 +83,26 @@ pub fn run(
 ) -> Result<Counts, ValidateError> {
     let plan = TopicPlan::load(&settings.topics)?;
     refuse_drift(settings, &plan)?;
-    run_unchecked(settings, &plan, failpoints, stop)
+    run_on(settings, &plan, OUTPUTS, failpoints, stop)
 }
 
-/// Runs the role on topics that nobody has checked: the embedded broker knows no settings of them.
+/// Runs the role on the embedded broker: it knows no settings of topics that could be checked, and
+/// shows its readers what is aborted, so nothing is swept there.
 ///
 /// # Errors
 /// [`ValidateError`] tells what to mend.
-pub fn run_unchecked(
+pub fn run_embedded(
     settings: &Settings,
     plan: &TopicPlan,
+    stop: &Arc<AtomicBool>,
+) -> Result<Counts, ValidateError> {
+    run_on(settings, plan, &[], Failpoints::default(), stop)
+}
+
+fn run_on(
+    settings: &Settings,
+    plan: &TopicPlan,
+    swept: &'static [Topic],
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
 ) -> Result<Counts, ValidateError> {
@@ -145,6 +157,7 @@ pub fn run_unchecked(
     let engine = Engine::start(Parts {
         role: ROLE,
         input: Topic::Patches,
+        swept,
         kafka: settings.kafka.clone(),
         names,
         config: settings.engine.clone(),

@@ -9,6 +9,14 @@ use crate::stream::{Load, Replica, Stream, in_short};
 /// How long outcomes may stay away after a broker is back: a transaction that nobody can end blocks
 /// for 15 s, and clients look for the broker once a second.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
+/// How long each outage of the only broker lasts: shorter than any timeout of the service, longer
+/// than its sessions and deliveries (10 s), longer than its transactions (15 s) and their retries.
+const OUTAGES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(12),
+    Duration::from_secs(25),
+];
+
 fn still_running(replicas: &mut [Replica]) {
     for replica in replicas {
         let ended = replica.process.ended();
@@ -30,6 +38,34 @@ fn assert_clean_or_stale(report: &Report) -> usize {
     };
     assert!(rest.is_clean(), "{rest}");
     stale.len()
+}
+
+#[test]
+fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome() {
+    let mut cluster = Cluster::start(1);
+    let stream = Stream::create(cluster.bootstrap(), "broker");
+    let mut replicas = [stream.replica("r0"), stream.replica("r1")];
+    let mut load = Load::begin(&stream, "broker", 6);
+    let mut recovered = Vec::new();
+    for outage in OUTAGES {
+        load.run_until_seen(400, RECOVERY_LIMIT);
+        cluster.kill(1);
+        load.run_for(outage);
+        load.run_during(|| cluster.restart(1));
+        let back = Instant::now();
+        load.run_until_seen(400, RECOVERY_LIMIT);
+        recovered.push(back.elapsed());
+        still_running(&mut replicas);
+    }
+    let report = load.end();
+    let stale = assert_clean_or_stale(&report);
+    println!(
+        "the only broker away for {OUTAGES:?}: outcomes again after {recovered:.1?}, {} events, {stale} with a stale table: {}",
+        load.fed,
+        in_short(&report)
+    );
+    still_running(&mut replicas);
+    replicas.into_iter().for_each(Replica::stop);
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! Joining the group: at the start, and anew when the group gave this replica's place away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tracing::warn;
+
+use crate::engine::error::EngineError;
+use crate::engine::run::{Engine, Parts};
+use crate::log::statistics::ConsumerEvents;
+
+/// Losing the place twice within this time is a twin's doing, as it is for producers.
+const REJOIN_WINDOW: Duration = Duration::from_secs(60);
+
+/// Builds the consumer of a role and asks the group for partitions.
+///
+/// # Errors
+/// [`EngineError::Start`] if the client refuses its configuration.
+pub(super) fn join(
+    parts: &Parts,
+    topic: &str,
+    events: &ConsumerEvents,
+) -> Result<Arc<BaseConsumer<ConsumerEvents>>, EngineError> {
+    let failed = |step| move |source| EngineError::Start { step, source };
+    let consumer: BaseConsumer<ConsumerEvents> = parts
+        .kafka
+        .group_consumer(parts.role)
+        .create_with_context(events.clone())
+        .map_err(failed("create consumer"))?;
+    consumer.subscribe(&[topic]).map_err(failed("subscribe"))?;
+    Ok(Arc::new(consumer))
+}
+
+impl Engine {
+    /// Begins anew with a consumer and a producer of its own, as a process that starts does.
+    ///
+    /// A fenced consumer is spent, but that alone does not prove a twin. A join whose answer a dying
+    /// broker never sent is repeated under a new member id, and the group then fences the old one;
+    /// and a client whose session ended forgets its member id at once, so that brokers which were
+    /// away for longer than the session, and never ended it, take its next heartbeat for another
+    /// process's. Of two processes with one name each takes the place from the other, so the one that
+    /// loses it twice within a minute leaves; where brokers were away meanwhile, it is given the
+    /// benefit of the doubt.
+    pub(super) fn rejoin(&mut self, evidence: &str) -> Result<(), EngineError> {
+        let outage = *self.events.last_outage.lock();
+        let lately = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < REJOIN_WINDOW);
+        if lately(self.last_rejoined) && !lately(outage) {
+            return Err(self.instance_taken(evidence));
+        }
+        self.last_rejoined = Some(Instant::now());
+        warn!(
+            evidence,
+            "the group gave this replica's place away; joining anew"
+        );
+        self.parts.metrics.rebalance("lost");
+        self.let_go(&self.assignment.partitions());
+        self.parts.health.assigned(0);
+        // The old consumer must not wait for anybody to carry out its last revocation.
+        self.close();
+        self.events = ConsumerEvents {
+            last_outage: Arc::new(Mutex::new(outage)),
+            ..ConsumerEvents::default()
+        };
+        self.consumer = join(&self.parts, &self.topic, &self.events)?;
+        // The old producer's transaction may still be open; ended, it no longer holds back the
+        // committed offsets that the next assignment asks for.
+        self.replace_producer()
+    }
+}
