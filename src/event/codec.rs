@@ -137,8 +137,7 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
 /// Refuses nesting past `limit`, in one pass and without recursion.
 fn check_depth(bytes: &[u8], limit: usize) -> Result<(), CodecError> {
     // Most records do not hold as many brackets as the limit, even counting those in strings.
-    let openings = bytes.iter().filter(|b| matches!(b, b'{' | b'[')).count();
-    if openings <= limit {
+    if openings(bytes) <= limit {
         return Ok(());
     }
     let mut depth = 0_usize;
@@ -167,6 +166,21 @@ fn check_depth(bytes: &[u8], limit: usize) -> Result<(), CodecError> {
         }
     }
     Ok(())
+}
+
+/// Returns how many bytes open an array or an object, inside strings or not.
+fn openings(bytes: &[u8]) -> usize {
+    // Counted in bytes and by chunks that a byte can count: then the loop runs on whole vectors.
+    bytes
+        .chunks(usize::from(u8::MAX))
+        .map(|chunk| {
+            let counted: u8 = chunk
+                .iter()
+                .map(|byte| u8::from(matches!(byte, b'{' | b'[')))
+                .sum();
+            usize::from(counted)
+        })
+        .sum()
 }
 
 #[cfg(test)]
