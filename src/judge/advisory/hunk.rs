@@ -5,7 +5,7 @@
 //! partner, or is not understood, ends the reading.
 
 use super::NotABump;
-use super::manifest::Reader;
+use super::manifest::Sides;
 use super::pair::{File, Move, NamedMark, Reading, Stay};
 use super::place::{Mark, Owner, Package, Place, Read, Role};
 use super::reason::NotABumpReason;
@@ -64,7 +64,7 @@ struct MovedEntry<'a> {
     to: &'a str,
 }
 
-/// One hunk while it is read: one reader for the text before, one for the text after.
+/// One hunk while it is read.
 pub(super) struct HunkReading<'r, 'a> {
     file: File<'a>,
     facts: &'r ApvFacts,
@@ -72,8 +72,7 @@ pub(super) struct HunkReading<'r, 'a> {
     /// Poisons that name their package, for the whole file.
     poisons: &'r mut Vec<(NotABumpReason, Package<'a>)>,
     hosts: &'r mut Hosts<'a>,
-    before: Reader<'a>,
-    after: Reader<'a>,
+    sides: Sides<'a>,
     removed: Vec<Waiting<'a>>,
     added: Vec<Waiting<'a>>,
     moved: Vec<MovedEntry<'a>>,
@@ -100,8 +99,7 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             reading,
             poisons,
             hosts,
-            before: Reader::new(file.kind),
-            after: Reader::new(file.kind),
+            sides: Sides::new(file.kind),
             removed: Vec::new(),
             added: Vec::new(),
             moved: Vec::new(),
@@ -117,9 +115,7 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             match line.side {
                 Side::Context => {
                     self.pair_run()?;
-                    self.before.read(line.text);
-                    let read = self.after.read(line.text);
-                    self.context(read)?;
+                    self.context(line.text)?;
                 }
                 Side::Removed | Side::Added => self.changed(line)?,
             }
@@ -132,8 +128,8 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         self.file.refuse(reason, what)
     }
 
-    fn context(&mut self, read: Read<'a>) -> Result<(), NotABump> {
-        let entry = self.after.entry();
+    fn context(&mut self, text: &'a str) -> Result<(), NotABump> {
+        let (read, entry) = self.sides.read_both(text);
         match read {
             Read::Place(place) => {
                 let counts = match place.role {
@@ -170,12 +166,10 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         if !body.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
             return Err(self.refuse(NotABumpReason::ForeignCharacter, text));
         }
-        let reader = match line.side {
-            Side::Removed => &mut self.before,
-            _ => &mut self.after,
+        let (read, entry) = match line.side {
+            Side::Removed => self.sides.read_before(text),
+            _ => self.sides.read_after(text),
         };
-        let read = reader.read(text);
-        let entry = reader.entry();
         match read {
             Read::Place(place) => {
                 let waiting = Waiting {

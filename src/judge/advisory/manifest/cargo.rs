@@ -27,7 +27,7 @@ const AMBIGUOUS: [&str; 6] = [
 ];
 
 /// Reader of `Cargo.toml`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct CargoToml<'a> {
     section: Option<&'a str>,
     /// The entry of the last line: one a section.
@@ -124,7 +124,7 @@ fn dependency_section(section: &str) -> Option<Option<&str>> {
 }
 
 /// Reader of `Cargo.lock`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct CargoLock<'a> {
     in_package: bool,
     name: Option<&'a str>,

@@ -9,7 +9,7 @@ use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
 
 /// Reader of `go.mod`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct GoMod<'a> {
     /// The directive of the block that is open, once it was to be seen.
     block: Option<&'a str>,

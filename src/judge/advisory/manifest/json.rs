@@ -16,7 +16,7 @@ pub(super) enum JsonLine<'a> {
 }
 
 /// The keys of the brackets that are open, as far as the hunk shows them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Nest<'a> {
     open: Vec<Option<&'a str>>,
 }

@@ -8,7 +8,7 @@ use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
 
 /// Reader of `pom.xml`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct Pom<'a> {
     in_dependency: bool,
     in_exclusions: bool,

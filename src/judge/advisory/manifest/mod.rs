@@ -16,14 +16,18 @@ mod pnpm;
 mod python_lock;
 mod python_toml;
 mod requirements;
+mod sides;
 mod toml;
 mod yarn;
+
+pub(super) use sides::Sides;
 
 use super::path::FileKind;
 use super::place::{Mark, Owner, Read};
 
-/// The reader of one side of one hunk.
-pub(super) enum Reader<'a> {
+/// The reader of one side of one hunk. Two that are equal read every further line alike.
+#[derive(Debug, Clone, PartialEq)]
+enum Reader<'a> {
     PackageJson(package_json::PackageJson<'a>),
     NpmLock(npm_lock::NpmLock<'a>),
     Yarn(yarn::YarnLock<'a>),

@@ -15,7 +15,7 @@ const REQUIREMENTS: [&str; 4] = [
 ];
 
 /// Reader of npm's lock files.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct NpmLock<'a> {
     nest: Nest<'a>,
     /// The entry of the last line.

@@ -27,7 +27,7 @@ const AMBIGUOUS: [&str; 13] = [
 ];
 
 /// Reader of `package.json`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct PackageJson<'a> {
     nest: Nest<'a>,
 }

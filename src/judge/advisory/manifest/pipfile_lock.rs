@@ -6,7 +6,7 @@ use crate::judge::advisory::place::{Mark, Owner, Package, Place, Read, Role};
 use crate::judge::advisory::requirement::Syntax;
 
 /// Reader of `Pipfile.lock`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct PipfileLock<'a> {
     nest: Nest<'a>,
     /// The entry of the last line: counted by objects, since arrays lie within one.

@@ -9,7 +9,7 @@ use crate::judge::advisory::requirement::Syntax;
 const MAX_DEPTH: usize = 16;
 
 /// Reader of `pnpm-lock.yaml`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct PnpmLock<'a> {
     /// The keys around, by indentation.
     around: Vec<(usize, &'a str)>,

@@ -12,7 +12,7 @@ const ARTIFACT_KEYS: [&str; 5] = ["file", "url", "hash", "size", "upload-time"];
 const ARCHIVES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tar.xz"];
 
 /// Reader of Poetry's and uv's lock files.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct PythonLock<'a> {
     section: Option<&'a str>,
     /// The package of the current entry, once its name was to be seen.

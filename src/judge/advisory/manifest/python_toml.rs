@@ -22,7 +22,7 @@ const AMBIGUOUS: [&str; 6] = [
 ];
 
 /// Reader of Python's TOML manifests.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct PythonToml<'a> {
     pipfile: bool,
     /// The section, once it was to be seen.

@@ -8,7 +8,7 @@ use crate::judge::advisory::reason::NotABumpReason;
 const HASH_OPTION: &str = "--hash=";
 
 /// Reader of requirements files.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct Requirements {
     /// Whether the line before ended in a backslash.
     continued: bool,

@@ -6,7 +6,7 @@ use crate::judge::advisory::place::{Mark, Owner, Package, Place, Read, Role};
 use crate::judge::advisory::requirement::Syntax;
 
 /// Reader of `yarn.lock`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct YarnLock<'a> {
     /// The package of the current entry, if its head is to be seen and names one registry package.
     package: Option<&'a str>,
