@@ -9,7 +9,7 @@ use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, JudgeName, Ri
 use crate::event::facts::Severity;
 use crate::event::hitl::HitlEvent;
 use crate::event::reason::{Disposition, Reason};
-use crate::event::record::{Header, Output};
+use crate::event::record::{Output, OutputHeader};
 use crate::event::topic::Topic;
 use crate::log::dead_letter::PREFIX;
 use crate::log::table::Coordinates;
@@ -66,7 +66,7 @@ impl Answer {
     pub(super) fn read(
         topic: Topic,
         value: Option<&[u8]>,
-        headers: &[Header],
+        headers: &[OutputHeader],
     ) -> Result<Self, String> {
         let value = value.unwrap_or_default();
         let broken =
@@ -129,7 +129,7 @@ impl Answer {
         }
     }
 
-    fn letter(headers: &[Header]) -> Result<Self, String> {
+    fn letter(headers: &[OutputHeader]) -> Result<Self, String> {
         let text = |name: &str| {
             letter_header(headers, name)
                 .ok_or_else(|| format!("a letter lacks the header {PREFIX}{name}"))
@@ -191,7 +191,7 @@ pub(super) fn telling(outputs: &[Output]) -> Option<&Output> {
 
 /// Returns what a letter says under `crisol_dlq_<name>`. The last one counts: a letter's original
 /// headers stand before its own.
-pub(super) fn letter_header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
+pub(super) fn letter_header<'h>(headers: &'h [OutputHeader], name: &str) -> Option<&'h str> {
     let (_, value) = headers
         .iter()
         .rev()

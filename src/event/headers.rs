@@ -1,8 +1,10 @@
 //! Headers of what goes out: CloudEvents 1.0 in binary mode, and the trace context passed through.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
-use crate::event::record::{Header, Record};
+use crate::event::record::{OutputHeader, Record};
 use crate::event::topic::Topic;
 
 /// W3C trace context headers, passed through untouched.
@@ -19,24 +21,28 @@ pub fn cloud_event(
     subject: &str,
     time: &str,
     cause: &Record,
-) -> Vec<Header> {
-    let mut headers = Vec::with_capacity(8 + TRACE_HEADERS.len());
-    let mut push = |name: &str, value: String| {
-        headers.push((name.to_owned(), Some(value.into_bytes())));
+) -> Vec<OutputHeader> {
+    let mut headers = Vec::with_capacity(7 + TRACE_HEADERS.len());
+    let mut push = |name: &'static str, value: Cow<'static, str>| {
+        let value = match value {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        headers.push((Cow::Borrowed(name), Some(value)));
     };
-    push("ce_specversion", "1.0".to_owned());
-    push("ce_id", id.to_string());
-    push("ce_source", "/crisol".to_owned());
-    push("ce_type", format!("crisol.{topic}.v1"));
-    push("ce_subject", subject.to_owned());
-    push("ce_time", time.to_owned());
-    push("content-type", "application/json".to_owned());
+    push("ce_specversion", "1.0".into());
+    push("ce_id", id.to_string().into());
+    push("ce_source", "/crisol".into());
+    push("ce_type", topic.event_type().into());
+    push("ce_subject", subject.to_owned().into());
+    push("ce_time", time.to_owned().into());
+    push("content-type", "application/json".into());
     headers.extend(trace_context(cause));
     headers
 }
 
 /// Returns the trace headers of a record, as they came.
-pub fn trace_context(cause: &Record) -> impl Iterator<Item = Header> + '_ {
+pub fn trace_context(cause: &Record) -> impl Iterator<Item = OutputHeader> + '_ {
     cause
         .headers
         .iter()
@@ -46,12 +52,24 @@ pub fn trace_context(cause: &Record) -> impl Iterator<Item = Header> + '_ {
                     .as_ref()
                     .is_some_and(|v| v.len() <= MAX_TRACE_HEADER_BYTES)
         })
-        .cloned()
+        .map(|(name, value)| {
+            (
+                Cow::Owned(name.clone()),
+                value.as_ref().map(|value| Cow::Owned(value.clone())),
+            )
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_topic_has_a_type_of_its_name() {
+        for topic in Topic::ALL {
+            assert_eq!(topic.event_type(), format!("crisol.{topic}.v1"));
+        }
+    }
 
     #[test]
     fn trace_context_is_passed_through_and_nothing_else() {
@@ -75,7 +93,7 @@ mod tests {
         );
         let value = |name: &str| {
             let (_, value) = headers.iter().find(|(known, _)| known == name)?;
-            String::from_utf8(value.clone()?).ok()
+            String::from_utf8(value.as_deref()?.to_vec()).ok()
         };
         assert_eq!(value("traceparent").as_deref(), Some("00-aa-bb-01"));
         assert_eq!(value("ce_type").as_deref(), Some("crisol.hitl.v1"));

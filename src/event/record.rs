@@ -1,5 +1,6 @@
 //! Records: what comes off a log and what goes onto it, without the client's types.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::reason::{Disposition, Reason};
@@ -7,6 +8,10 @@ use crate::event::topic::Topic;
 
 /// A header as it came; the value may be absent.
 pub type Header = (String, Option<Vec<u8>>);
+
+/// A header to be written. Most names and some values are the same on every record, so those are
+/// borrowed for ever.
+pub type OutputHeader = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
 
 /// One record as it came off the log, byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub struct Output {
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// The headers, in order.
-    pub headers: Vec<Header>,
+    pub headers: Vec<OutputHeader>,
 }
 
 impl Output {
@@ -73,7 +78,7 @@ impl Output {
         let headers: usize = self
             .headers
             .iter()
-            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len))
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, |value| value.len()))
             .sum();
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
     }

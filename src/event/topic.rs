@@ -58,6 +58,22 @@ impl Topic {
         }
     }
 
+    /// Returns the CloudEvents type of its events.
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Self::Apv => "crisol.apv.v1",
+            Self::Patches => "crisol.patches.v1",
+            Self::Wargames => "crisol.wargames.v1",
+            Self::Decisions => "crisol.decisions.v1",
+            Self::Hitl => "crisol.hitl.v1",
+            Self::HitlOpen => "crisol.hitl-open.v1",
+            Self::Verdicts => "crisol.verdicts.v1",
+            Self::Comparisons => "crisol.comparisons.v1",
+            Self::Control => "crisol.control.v1",
+            Self::Dlq => "crisol.dlq.v1",
+        }
+    }
+
     /// Returns the full name under `prefix`, which ends with its own separator.
     pub fn name(self, prefix: &str) -> String {
         format!("{prefix}{}", self.as_str())

@@ -1,5 +1,6 @@
 //! Outcomes, read back from the topics as any consumer would read them.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -12,7 +13,7 @@ use crate::cli::demo::feed::Delivered;
 use crate::cli::demo::samples::Sample;
 use crate::cli::{Exit, Failure};
 use crate::event::codec::printable;
-use crate::event::record::Header;
+use crate::event::record::OutputHeader;
 use crate::event::topic::Topic;
 use crate::log::client::{KafkaConfig, LogContext};
 use crate::log::table::Coordinates;
@@ -126,11 +127,16 @@ impl Outcomes {
     }
 }
 
-fn headers_of(message: &impl Message) -> Vec<Header> {
+fn headers_of(message: &impl Message) -> Vec<OutputHeader> {
     message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()
-            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .map(|header| {
+                (
+                    Cow::Owned(header.key.to_owned()),
+                    header.value.map(|value| Cow::Owned(value.to_vec())),
+                )
+            })
             .collect()
     })
 }
