@@ -54,7 +54,7 @@ pub struct Facts<'a> {
     /// Probability of exploitation within 30 days, 0 to 1.
     pub epss: Option<f32>,
     /// CWE numbers, ascending.
-    pub cwes: Vec<u16>,
+    pub cwes: Cow<'a, [u16]>,
     /// What kind of remedy the producer calls it.
     pub strategy: Option<Cow<'a, str>>,
     /// The tool that made it.
@@ -62,9 +62,9 @@ pub struct Facts<'a> {
     /// Size of the patch.
     pub size: PatchSize,
     /// What the patch touches that must not ship unseen.
-    pub risk: RiskRecord,
+    pub risk: Cow<'a, RiskRecord>,
     /// What the judge says.
-    pub judgement: JudgementRecord,
+    pub judgement: Cow<'a, JudgementRecord>,
     /// The policy and the switches it was evaluated under.
     pub policy: PolicyRecord,
 }
@@ -144,11 +144,11 @@ pub struct JudgementRecord {
     /// P(patch is right), 0 to 1; absent where the judge has none.
     pub p: Option<f64>,
     /// What the advisory judge found: `remedies`, `refuted`, `unverifiable`, `not_a_bump`.
-    pub finding: Option<String>,
+    pub finding: Option<Cow<'static, str>>,
     /// Why, in a stable code and words.
     pub detail: Option<String>,
     /// The semver level moved: `patch`, `minor`, `major`.
-    pub level: Option<String>,
+    pub level: Option<Cow<'static, str>>,
     /// How often live wargames and comparisons agreed with this rule at this level.
     pub evidence: Option<EvidenceRecord>,
     /// The packages whose version moves.

@@ -1,10 +1,12 @@
 //! From an assessment to a probability.
 
+use std::borrow::Cow;
+
 use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::{BumpRecord, JudgeName, JudgementRecord};
 use crate::event::facts::ApvFacts;
-use crate::judge::advisory::{Assessment, Bump, Level, assess};
+use crate::judge::advisory::{Assessment, Bump, assess};
 use crate::judge::wilson_lower_bound;
 
 /// The advisory judge's name on events and in the keys of its evidence.
@@ -65,59 +67,62 @@ impl Judgement {
 pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement {
     let assessment = assess(diff, facts);
     let code = assessment.code();
-    let advisory =
-        |opinion, finding: &str, level: Option<Level>, detail: Option<String>| Judgement {
-            opinion,
-            pure_bump: true,
-            record: JudgementRecord {
-                judge: JudgeName::Advisory,
-                version: ADVISORY_VERSION,
-                p: match opinion {
-                    Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
-                    Opinion::Unavailable | Opinion::Inconclusive => None,
-                },
-                finding: Some(finding.to_owned()),
-                detail: detail.map(|text| format!("{code}: {text}")),
-                level: level.map(|level| level.as_str().to_owned()),
-                evidence: None,
-                bumps: assessment.bumps().iter().map(record_of).collect(),
-            },
-        };
-    match &assessment {
+    match assessment {
         Assessment::NotABump(refusal) => {
             let mut none = Judgement::none(Some(format!("{code}: {}", refusal.detail)));
-            none.record.finding = Some("not_a_bump".to_owned());
+            none.record.finding = Some(Cow::Borrowed("not_a_bump"));
             none
         }
-        Assessment::Unverifiable(open) => advisory(
-            Opinion::Inconclusive,
-            "unverifiable",
-            None,
-            Some(open.detail.clone()),
-        ),
-        Assessment::Refuted(refuted) => advisory(
-            Opinion::Probability(0.0),
-            "refuted",
-            Some(refuted.level),
-            Some(refuted.detail.clone()),
-        ),
+        Assessment::Unverifiable(open) => {
+            let mut judgement = advisory(Opinion::Inconclusive, "unverifiable", open.bumps);
+            judgement.record.detail = Some(format!("{code}: {}", open.detail));
+            judgement
+        }
+        Assessment::Refuted(refuted) => {
+            let mut judgement = advisory(Opinion::Probability(0.0), "refuted", refuted.bumps);
+            judgement.record.detail = Some(format!("{code}: {}", refuted.detail));
+            judgement.record.level = Some(Cow::Borrowed(refuted.level.as_str()));
+            judgement
+        }
         Assessment::Remedies(remedies) => {
-            let evidence = control.evidence(ADVISORY, remedies.level.as_str());
+            let level = remedies.level.as_str();
+            let evidence = control.evidence(ADVISORY, level);
             let p = wilson_lower_bound(evidence.agreed, evidence.n);
-            let mut judgement =
-                advisory(Opinion::AtLeast(p), "remedies", Some(remedies.level), None);
+            let mut judgement = advisory(Opinion::AtLeast(p), "remedies", remedies.bumps);
+            judgement.record.level = Some(Cow::Borrowed(level));
             judgement.record.evidence = Some(evidence);
             judgement
         }
     }
 }
 
-fn record_of(bump: &Bump) -> BumpRecord {
+/// Returns what the advisory judge says, without what only some of its findings have.
+fn advisory(opinion: Opinion, finding: &'static str, bumps: Vec<Bump>) -> Judgement {
+    Judgement {
+        opinion,
+        pure_bump: true,
+        record: JudgementRecord {
+            judge: JudgeName::Advisory,
+            version: ADVISORY_VERSION,
+            p: match opinion {
+                Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
+                Opinion::Unavailable | Opinion::Inconclusive => None,
+            },
+            finding: Some(Cow::Borrowed(finding)),
+            detail: None,
+            level: None,
+            evidence: None,
+            bumps: bumps.into_iter().map(record_of).collect(),
+        },
+    }
+}
+
+fn record_of(bump: Bump) -> BumpRecord {
     BumpRecord {
         ecosystem: bump.ecosystem,
-        package: bump.package.clone(),
-        from: (!bump.from.is_empty()).then(|| bump.from.clone()),
-        to: bump.to.clone(),
-        file: bump.file.clone(),
+        package: bump.package,
+        from: (!bump.from.is_empty()).then_some(bump.from),
+        to: bump.to,
+        file: bump.file,
     }
 }

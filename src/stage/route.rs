@@ -21,7 +21,12 @@ use crate::policy::{Policy, Question, blockers, decide, urgency};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
-use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place};
+use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place, Standing};
+
+/// Room for an event without its diff, in bytes: nearly all need less.
+const FACTS_BYTES: usize = 1_536;
+/// Room for an entry among the open items, in bytes.
+const OPEN_ITEM_BYTES: usize = 512;
 
 /// What routing needs beside the cases.
 pub struct Routing<'a> {
@@ -118,6 +123,7 @@ impl Routing<'_> {
                 offset: record.offset,
             },
         };
+        let standing = self.open_items.standing(&asking);
         let policy = self
             .control
             .policy_version
@@ -131,7 +137,7 @@ impl Routing<'_> {
             risk: judged.risk.level,
             opinion: judged.judgement.opinion,
             has_exploit: false,
-            open_item: self.open_items.blocks(&asking),
+            open_item: standing.blocked,
             auto_approve: self
                 .control
                 .auto_approve
@@ -145,6 +151,7 @@ impl Routing<'_> {
             patch,
             digest,
             asking,
+            standing,
             source: Source {
                 topic: Cow::Borrowed(&batch.topic),
                 partition: batch.partition,
@@ -173,8 +180,8 @@ impl Routing<'_> {
         &self,
         patch: &'e Patch<'_>,
         diff: &Diff<'_>,
-        facts: Option<&ApvFacts>,
-        judged: &Judged,
+        facts: Option<&'e ApvFacts>,
+        judged: &'e Judged,
         policy: &Policy,
         question: &Question,
     ) -> Facts<'e> {
@@ -183,7 +190,7 @@ impl Routing<'_> {
             severity: question.severity,
             kev: question.kev,
             epss: facts.and_then(|facts| facts.epss),
-            cwes: facts.map_or_else(Vec::new, |facts| facts.cwes.to_vec()),
+            cwes: Cow::Borrowed(facts.map_or(&[], |facts| &facts.cwes)),
             strategy: patch.strategy.as_deref().map(Cow::Borrowed),
             generator: patch.generator.as_deref().map(Cow::Borrowed),
             size: PatchSize {
@@ -191,8 +198,8 @@ impl Routing<'_> {
                 added: diff.added_lines,
                 removed: diff.removed_lines,
             },
-            risk: judged.risk.clone(),
-            judgement: judged.judgement.record.clone(),
+            risk: Cow::Borrowed(&judged.risk),
+            judgement: Cow::Borrowed(&judged.judgement.record),
             policy: PolicyRecord {
                 version: policy.version,
                 threshold: policy.threshold,
@@ -214,6 +221,7 @@ struct Telling<'e> {
     patch: &'e Patch<'e>,
     digest: String,
     asking: Asking<'e>,
+    standing: Standing,
     source: Source<'e>,
     reason: Reason,
 }
@@ -221,7 +229,6 @@ struct Telling<'e> {
 impl Telling<'_> {
     /// The decision, and the end of an older item of the same patch that it supersedes.
     fn approval(self, facts: Facts<'_>) -> Vec<Output> {
-        let supersedes = self.routing.open_items.has_item_of_patch(&self.asking);
         let event = DecisionEvent {
             decision_id: self.asking.decision_id,
             patch_id: Cow::Borrowed(self.asking.patch_id),
@@ -233,8 +240,8 @@ impl Telling<'_> {
             facts,
             source: self.source.clone(),
         };
-        let mut outputs = vec![self.output(Topic::Decisions, json(&event))];
-        if supersedes {
+        let mut outputs = vec![self.output(Topic::Decisions, json(&event, FACTS_BYTES))];
+        if self.standing.patch_is_open {
             outputs.push(self.open_item(None));
         }
         outputs
@@ -243,11 +250,7 @@ impl Telling<'_> {
     /// The item, and its entry among the open ones.
     fn item(self, facts: Facts<'_>, question: &Question) -> Vec<Output> {
         let blocking = self.reason != Reason::JudgeRefuses;
-        let opened_at = self
-            .routing
-            .open_items
-            .opened_at(&self.asking)
-            .unwrap_or(self.asking.place);
+        let opened_at = self.standing.opened_at.unwrap_or(self.asking.place);
         let urgency = urgency(self.reason, question.severity, question.kev, facts.epss);
         let mut event = HitlEvent {
             decision_id: self.asking.decision_id,
@@ -262,12 +265,14 @@ impl Telling<'_> {
             facts,
             source: self.source.clone(),
         };
-        let mut item = self.output(Topic::Hitl, json(&event));
+        // One byte in eight escaped is more than most diffs need.
+        let room = FACTS_BYTES + self.patch.diff.len() / 8 * 9;
+        let mut item = self.output(Topic::Hitl, json(&event, room));
         if item.size_bytes() > self.routing.max_output_bytes {
             event.patch = PatchBody::Omitted {
                 bytes: self.patch.diff.len(),
             };
-            item.value = Some(json(&event));
+            item.value = Some(json(&event, FACTS_BYTES));
         }
         let open = OpenItem {
             decision_id: self.asking.decision_id,
@@ -283,7 +288,7 @@ impl Telling<'_> {
                 ..self.source.clone()
             },
         };
-        let entry = self.open_item(Some(json(&open)));
+        let entry = self.open_item(Some(json(&open, OPEN_ITEM_BYTES)));
         self.routing
             .open_items
             .propose(&self.asking, blocking, opened_at);
@@ -363,8 +368,12 @@ fn package_of<'c>(
     }
 }
 
-/// Serialises an event. Its types have string keys only and hold no map, so this cannot fail; if it
-/// did, the empty value would be refused by every schema.
-fn json<T: serde::Serialize>(event: &T) -> Vec<u8> {
-    serde_json::to_vec(event).unwrap_or_default()
+/// Serialises an event, which likely takes no more than `room` bytes. Its types have string keys only
+/// and hold no map, so this cannot fail; if it did, the empty value would be refused by every schema.
+fn json<T: serde::Serialize>(event: &T, room: usize) -> Vec<u8> {
+    let mut value = Vec::with_capacity(room);
+    match serde_json::to_writer(&mut value, event) {
+        Ok(()) => value,
+        Err(_) => Vec::new(),
+    }
 }

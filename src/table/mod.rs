@@ -8,4 +8,4 @@ mod open_items;
 pub use apv::{ApvConfig, ApvTable, Known};
 pub use bundle::{TableMetrics, Tables};
 pub use control::ControlTable;
-pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place};
+pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place, Standing};

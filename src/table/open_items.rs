@@ -95,6 +95,22 @@ pub struct Asking<'a> {
     pub place: Place,
 }
 
+/// How things stand with a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether a person might still approve another item of this CVE and package, or the table cannot
+    /// say.
+    ///
+    /// An item of the same patch with another digest is superseded by this one and does not count.
+    /// Neither does one that was opened by this record or a later one of the same partition: it is
+    /// from this record's future, seen because the stream is being replayed.
+    pub blocked: bool,
+    /// Where an open item of exactly this question was opened first.
+    pub opened_at: Option<Place>,
+    /// Whether an item of this patch and package is open, whatever its digest.
+    pub patch_is_open: bool,
+}
+
 impl OpenItems {
     /// Returns an empty table.
     pub fn new(config: OpenItemsConfig, limits: EventLimits) -> Self {
@@ -116,64 +132,26 @@ impl OpenItems {
         self.len() == 0
     }
 
-    /// Returns whether a person might still approve another item of this CVE and package.
-    ///
-    /// An item of the same patch with another digest is superseded by this one and does not count.
-    /// Neither does one that was opened by this record or a later one of the same partition: it is
-    /// from this record's future, seen because the stream is being replayed.
-    pub fn blocks(&self, asking: &Asking<'_>) -> bool {
+    /// Returns how things stand with a case.
+    pub fn standing(&self, asking: &Asking<'_>) -> Standing {
         let items = self.items.read();
-        if items.overflowed || self.distrusted.load(Ordering::Relaxed) {
-            return true;
+        let of_cve = items.by_cve.get(asking.cve_id);
+        let own = of_cve.and_then(|of_cve| of_cve.item(asking.patch_id, asking.package));
+        Standing {
+            blocked: items.overflowed
+                || self.distrusted.load(Ordering::Relaxed)
+                || of_cve.is_some_and(|of_cve| of_cve.blocks(asking)),
+            opened_at: own
+                .filter(|item| item.decision_id == asking.decision_id)
+                .map(|item| item.opened_at),
+            patch_is_open: own.is_some(),
         }
-        let Some(of_cve) = items.by_cve.get(asking.cve_id) else {
-            return false;
-        };
-        of_cve
-            .blocking
-            .iter()
-            .filter(|(package, _)| same_package(package, asking.package))
-            .flat_map(|(package, opened)| {
-                opened
-                    .iter()
-                    .map(move |(place, patch)| (package, place, patch))
-            })
-            .any(|(package, place, patch_id)| {
-                let later = place.partition == asking.place.partition
-                    && place.offset >= asking.place.offset;
-                let superseded = || {
-                    **patch_id == *asking.patch_id
-                        && of_cve
-                            .item(patch_id, package)
-                            .is_none_or(|item| item.decision_id != asking.decision_id)
-                };
-                !later && !superseded()
-            })
     }
 
     /// Says whether the table may be relied on. One that may not blocks everything, as an overflowed
     /// one does: it cannot say what is open.
     pub fn trust(&self, reliable: bool) {
         self.distrusted.store(!reliable, Ordering::Relaxed);
-    }
-
-    /// Returns where an open item of exactly this question was opened first.
-    pub fn opened_at(&self, asking: &Asking<'_>) -> Option<Place> {
-        self.find(asking, |item| item.decision_id == asking.decision_id)
-    }
-
-    /// Returns whether an item of this patch is open, whatever its digest.
-    pub fn has_item_of_patch(&self, asking: &Asking<'_>) -> bool {
-        self.find(asking, |_| true).is_some()
-    }
-
-    fn find(&self, asking: &Asking<'_>, matches: impl Fn(&Item) -> bool) -> Option<Place> {
-        let items = self.items.read();
-        let item = items
-            .by_cve
-            .get(asking.cve_id)?
-            .item(asking.patch_id, asking.package)?;
-        matches(item).then_some(item.opened_at)
     }
 
     /// Notes an item that this replica is about to open, so that the next patch of the CVE sees it
@@ -271,11 +249,13 @@ impl OpenItems {
         if items.overflowed {
             return;
         }
-        let of_cve = items.by_cve.entry(Box::from(cve_id)).or_default();
-        if of_cve.take(patch_id, &item.package).is_none() {
+        let of_cve = match items.by_cve.get_mut(cve_id) {
+            Some(of_cve) => of_cve,
+            None => items.by_cve.entry(Box::from(cve_id)).or_default(),
+        };
+        if of_cve.put(patch_id, item).is_none() {
             items.count += 1;
         }
-        of_cve.insert(patch_id, item);
     }
 
     fn remove(&self, cve_id: &str, package: &str, patch_id: &str) {
@@ -301,15 +281,60 @@ impl OfCve {
             .find(|item| *item.package == *package)
     }
 
-    fn insert(&mut self, patch_id: &str, item: Item) {
-        let patch_id: Arc<str> = Arc::from(patch_id);
-        if item.blocking {
-            self.blocking
-                .entry(Arc::clone(&item.package))
-                .or_default()
-                .insert((item.opened_at, Arc::clone(&patch_id)));
+    /// Returns whether an item other than the case's own, and not from its future, blocks it.
+    fn blocks(&self, asking: &Asking<'_>) -> bool {
+        self.blocking
+            .iter()
+            .filter(|(package, _)| same_package(package, asking.package))
+            .flat_map(|(package, opened)| {
+                opened
+                    .iter()
+                    .map(move |(place, patch)| (package, place, patch))
+            })
+            .any(|(package, place, patch_id)| {
+                let later = place.partition == asking.place.partition
+                    && place.offset >= asking.place.offset;
+                let superseded = || {
+                    **patch_id == *asking.patch_id
+                        && self
+                            .item(patch_id, package)
+                            .is_none_or(|item| item.decision_id != asking.decision_id)
+                };
+                !later && !superseded()
+            })
+    }
+
+    /// Puts an item where the patch may have had one for the same package; returns that one.
+    fn put(&mut self, patch_id: &str, item: Item) -> Option<Item> {
+        let (patch_id, list) = match self.items.get_key_value_mut(patch_id) {
+            Some((known, list)) => (Arc::clone(known), list),
+            None => {
+                let patch_id: Arc<str> = Arc::from(patch_id);
+                (
+                    Arc::clone(&patch_id),
+                    self.items.entry(patch_id).or_default(),
+                )
+            }
+        };
+        let now = item.blocking.then(|| Arc::clone(&item.package));
+        let opened_at = item.opened_at;
+        let before = match list.iter_mut().find(|known| known.package == item.package) {
+            Some(known) => Some(std::mem::replace(known, item)),
+            None => {
+                list.push(item);
+                None
+            }
+        };
+        if let Some(before) = &before {
+            self.unblock(&patch_id, before);
         }
-        self.items.entry(patch_id).or_default().push(item);
+        if let Some(package) = now {
+            self.blocking
+                .entry(package)
+                .or_default()
+                .insert((opened_at, patch_id));
+        }
+        before
     }
 
     fn take(&mut self, patch_id: &str, package: &str) -> Option<Item> {
@@ -321,15 +346,20 @@ impl OfCve {
         if list.is_empty() {
             self.items.remove(&patch_id);
         }
+        self.unblock(&patch_id, &item);
+        Some(item)
+    }
+
+    /// Forgets that an item blocks, if it did.
+    fn unblock(&mut self, patch_id: &Arc<str>, item: &Item) {
         if item.blocking
-            && let Some(opened) = self.blocking.get_mut(package)
+            && let Some(opened) = self.blocking.get_mut(&item.package)
         {
-            opened.remove(&(item.opened_at, patch_id));
+            opened.remove(&(item.opened_at, Arc::clone(patch_id)));
             if opened.is_empty() {
-                self.blocking.remove(package);
+                self.blocking.remove(&item.package);
             }
         }
-        Some(item)
     }
 }
 
@@ -358,6 +388,10 @@ mod tests {
         }
     }
 
+    fn blocks(table: &OpenItems, asking: &Asking<'_>) -> bool {
+        table.standing(asking).blocked
+    }
+
     fn propose(table: &OpenItems, patch_id: &str, digest: u128, offset: i64) {
         let item = asking(patch_id, digest, offset);
         table.propose(&item, true, item.place);
@@ -367,28 +401,37 @@ mod tests {
     fn an_item_blocks_other_patches_of_the_same_cve_and_package() {
         let table = table(10);
         propose(&table, "a", 1, 0);
-        assert!(table.blocks(&asking("b", 2, 1)));
-        assert!(!table.blocks(&Asking {
-            package: "q",
-            ..asking("b", 2, 1)
-        }));
-        assert!(table.blocks(&Asking {
-            package: "*",
-            ..asking("b", 2, 1)
-        }));
-        assert!(!table.blocks(&Asking {
-            cve_id: "CVE-2",
-            ..asking("b", 2, 1)
-        }));
+        assert!(blocks(&table, &asking("b", 2, 1)));
+        assert!(!blocks(
+            &table,
+            &Asking {
+                package: "q",
+                ..asking("b", 2, 1)
+            }
+        ));
+        assert!(blocks(
+            &table,
+            &Asking {
+                package: "*",
+                ..asking("b", 2, 1)
+            }
+        ));
+        assert!(!blocks(
+            &table,
+            &Asking {
+                cve_id: "CVE-2",
+                ..asking("b", 2, 1)
+            }
+        ));
     }
 
     #[test]
     fn a_new_digest_supersedes_the_item_of_its_own_patch() {
         let table = table(10);
         propose(&table, "a", 1, 0);
-        assert!(!table.blocks(&asking("a", 2, 1)));
+        assert!(!blocks(&table, &asking("a", 2, 1)));
         assert!(
-            table.blocks(&asking("a", 1, 1)),
+            blocks(&table, &asking("a", 1, 1)),
             "the same question sent again is still open"
         );
     }
@@ -397,9 +440,9 @@ mod tests {
     fn an_item_from_the_records_future_does_not_block_a_replay() {
         let table = table(10);
         propose(&table, "a", 1, 5);
-        assert!(!table.blocks(&asking("b", 2, 4)));
-        assert!(!table.blocks(&asking("a", 1, 5)));
-        assert!(table.blocks(&asking("b", 2, 6)));
+        assert!(!blocks(&table, &asking("b", 2, 4)));
+        assert!(!blocks(&table, &asking("a", 1, 5)));
+        assert!(blocks(&table, &asking("b", 2, 6)));
     }
 
     #[test]
@@ -426,10 +469,10 @@ mod tests {
         table.apply(Some(b"CVE-1|p|a"), Some(&value)).unwrap();
         table.forget_proposed(0, 0);
         assert_eq!(table.len(), 1);
-        assert!(table.blocks(&asking("c", 3, 9)));
+        assert!(blocks(&table, &asking("c", 3, 9)));
         table.apply(Some(b"CVE-1|p|a"), None).unwrap();
         assert!(table.is_empty());
-        assert!(!table.blocks(&asking("c", 3, 9)));
+        assert!(!blocks(&table, &asking("c", 3, 9)));
     }
 
     #[test]
@@ -437,16 +480,19 @@ mod tests {
         let table = table(1);
         propose(&table, "a", 1, 0);
         propose(&table, "b", 2, 1);
-        assert!(table.blocks(&Asking {
-            cve_id: "CVE-9",
-            ..asking("c", 3, 2)
-        }));
+        assert!(blocks(
+            &table,
+            &Asking {
+                cve_id: "CVE-9",
+                ..asking("c", 3, 2)
+            }
+        ));
     }
 
     #[test]
     fn an_unreadable_item_blocks() {
         let table = table(10);
         table.apply(Some(b"CVE-1|p|a"), Some(b"{")).unwrap_err();
-        assert!(table.blocks(&asking("b", 2, 1)));
+        assert!(blocks(&table, &asking("b", 2, 1)));
     }
 }
