@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use super::cut::parts;
 use super::interval::Interval;
 use super::version::Version;
 use crate::event::facts::Ecosystem;
@@ -19,7 +20,7 @@ const SIGNS: [&str; 6] = [">=", "<=", "==", ">", "<", "="];
 /// `<5.4` includes the pre-releases of 5.4: the order alone decides.
 pub(super) fn range(ecosystem: Ecosystem, entry: &str) -> Option<Interval> {
     let mut all = Interval::all();
-    for (index, part) in entry.split(',').enumerate() {
+    for (index, part) in parts(entry, b',').enumerate() {
         if index >= MAX_COMPARATORS {
             return None;
         }

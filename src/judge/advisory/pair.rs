@@ -84,15 +84,14 @@ impl File<'_> {
 /// Returns what the diff moves, or why it is no pure bump.
 pub(super) fn read<'a>(diff: &'a Diff<'a>, facts: &ApvFacts) -> Result<Reading<'a>, NotABump> {
     // All paths first: a diff of code is refused before any line is read.
-    for file in &diff.files {
-        refuse_path(file)?;
-    }
+    let kinds: Vec<FileKind> = diff
+        .files
+        .iter()
+        .map(manifest_kind)
+        .collect::<Result<_, _>>()?;
     let mut reading = Reading::default();
     let mut seen = HashSet::new();
-    for file in &diff.files {
-        let PathKind::Manifest(kind) = classify(file.path()) else {
-            continue;
-        };
+    for (file, kind) in diff.files.iter().zip(kinds) {
         let here = File {
             path: file.path(),
             kind,
@@ -105,10 +104,10 @@ pub(super) fn read<'a>(diff: &'a Diff<'a>, facts: &ApvFacts) -> Result<Reading<'
     Ok(reading)
 }
 
-fn refuse_path(file: &FileDiff<'_>) -> Result<(), NotABump> {
+fn manifest_kind(file: &FileDiff<'_>) -> Result<FileKind, NotABump> {
     let path = file.path();
     let reason = match classify(path) {
-        PathKind::Manifest(_) => return Ok(()),
+        PathKind::Manifest(kind) => return Ok(kind),
         PathKind::NotTheProjects => NotABumpReason::NotTheProjectsManifest,
         PathKind::Other => NotABumpReason::NotAManifest,
     };

@@ -129,6 +129,16 @@ impl Version {
         }
     }
 
+    /// Returns `major.minor.patch` of npm, crates.io or Go; `None` for any other ecosystem.
+    pub fn three_numbers(&self) -> Option<[u64; 3]> {
+        match self {
+            Self::Npm(version) | Self::CratesIo(version) | Self::Go(version) => {
+                Some([version.major, version.minor, version.patch])
+            }
+            Self::PyPi(_) | Self::Maven(_) => None,
+        }
+    }
+
     /// Whether PEP 440 calls this a local version (`1.0+local`), which no index publishes.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::PyPi(version) if version.is_local())
@@ -196,18 +206,22 @@ fn is_version_byte(byte: u8) -> bool {
 
 /// Returns up to three dotted numbers, filled with zeros.
 fn short_numbers(text: &str) -> Option<[u64; 3]> {
-    let mut parts = text.split('.');
-    let mut numbers = [0; 3];
-    for (index, slot) in numbers.iter_mut().enumerate() {
-        let Some(part) = parts.next() else {
-            return (index > 0).then_some(numbers);
-        };
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+    let mut numbers = [0_u64; 3];
+    let (mut index, mut digits) = (0, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                let number = numbers.get_mut(index)?;
+                *number = number
+                    .checked_mul(10)?
+                    .checked_add(u64::from(byte - b'0'))?;
+                digits += 1;
+            }
+            b'.' if digits > 0 => (index, digits) = (index + 1, 0),
+            _ => return None,
         }
-        *slot = part.parse().ok()?;
     }
-    parts.next().is_none().then_some(numbers)
+    (digits > 0).then_some(numbers)
 }
 
 #[cfg(test)]

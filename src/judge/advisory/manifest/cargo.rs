@@ -2,6 +2,7 @@
 
 use super::is_hex_digest;
 use super::toml::{TomlLine, table_value, toml_line};
+use crate::judge::advisory::cut::cut;
 use crate::judge::advisory::place::{Mark, Owner, Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
@@ -29,7 +30,8 @@ const AMBIGUOUS: [&str; 6] = [
 /// Reader of `Cargo.toml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct CargoToml<'a> {
-    section: Option<&'a str>,
+    /// What the section holds, once it was to be seen: as [`dependency_section`] says.
+    section: Option<Option<Option<&'a str>>>,
     /// The entry of the last line: one a section.
     pub entry: u32,
 }
@@ -39,7 +41,7 @@ impl<'a> CargoToml<'a> {
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
         match toml_line(line) {
             TomlLine::Section(name) => {
-                self.section = Some(name);
+                self.section = Some(dependency_section(name));
                 self.entry += 1;
                 Read::NOTHING
             }
@@ -50,7 +52,7 @@ impl<'a> CargoToml<'a> {
     }
 
     fn pair(&self, line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
-        let package = match self.section.map(dependency_section) {
+        let package = match self.section {
             None if AMBIGUOUS.contains(&key) => return Read::SECTION,
             None | Some(Some(None)) => key,
             Some(Some(Some(package))) => match key {
@@ -65,10 +67,7 @@ impl<'a> CargoToml<'a> {
     }
 
     fn table(&self, line: &'a str, key: &'a str, inside: &'a str) -> Read<'a> {
-        if !matches!(
-            self.section.map(dependency_section),
-            None | Some(Some(None))
-        ) {
+        if !matches!(self.section, None | Some(Some(None))) {
             return Read::SECTION;
         }
         let (mut elsewhere, mut renamed) = (false, false);
@@ -110,12 +109,12 @@ fn dependency_section(section: &str) -> Option<Option<&str>> {
                 .split_once(quote)?
                 .1
                 .strip_prefix('.')?,
-            None => target.split_once('.')?.1,
+            None => cut(target, b'.')?.1,
         }
     } else {
         section.strip_prefix("workspace.").unwrap_or(section)
     };
-    match inner.split_once('.') {
+    match cut(inner, b'.') {
         None => TABLES.contains(&inner).then_some(None),
         Some((table, name)) => TABLES
             .contains(&table)

@@ -18,7 +18,7 @@ pub(in super::super) struct GoMod<'a> {
 impl<'a> GoMod<'a> {
     /// Reads the next line.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
-        let code = line.split_once("//").map_or(line, |(code, _)| code).trim();
+        let code = before_comment(line).trim();
         let mut words = code.split_ascii_whitespace();
         let (Some(first), second, third) = (words.next(), words.next(), words.next()) else {
             return Read::NOTHING;
@@ -48,9 +48,9 @@ impl<'a> GoMod<'a> {
         };
         // `go 1.21`, `toolchain go1.21.0`, `module x`: no module path starts without a dot.
         if !path
-            .split('/')
-            .next()
-            .is_some_and(|host| host.contains('.'))
+            .bytes()
+            .take_while(|byte| *byte != b'/')
+            .any(|byte| byte == b'.')
         {
             return Read::SECTION;
         }
@@ -62,6 +62,12 @@ impl<'a> GoMod<'a> {
             version,
         ))
     }
+}
+
+fn before_comment(line: &str) -> &str {
+    let comment = memchr::memchr_iter(b'/', line.as_bytes())
+        .find(|slash| line.as_bytes().get(slash + 1) == Some(&b'/'));
+    comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
 /// Reads a line of `go.sum`: `path version h1:…` or `path version/go.mod h1:…`.

@@ -1,5 +1,7 @@
 //! JSON as package managers print it, line by line: one key, one bracket or one string a line.
 
+use crate::judge::advisory::cut::{cut, trimmed};
+
 /// What one line of pretty-printed JSON is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JsonLine<'a> {
@@ -49,7 +51,7 @@ impl<'a> Nest<'a> {
 
 /// Returns what the line is.
 pub(super) fn json_line(line: &str) -> JsonLine<'_> {
-    scan(line.trim_matches([' ', '\t', '\r'])).unwrap_or(JsonLine::Other)
+    scan(trimmed(line)).unwrap_or(JsonLine::Other)
 }
 
 fn scan(body: &str) -> Option<JsonLine<'_>> {
@@ -74,8 +76,8 @@ fn scan(body: &str) -> Option<JsonLine<'_>> {
 
 /// Reads a string without escapes: with one, what it says is not what stands there.
 fn string(text: &str) -> Option<(&str, &str)> {
-    let (inside, rest) = text.strip_prefix('"')?.split_once('"')?;
-    (!inside.contains('\\')).then_some((inside, rest))
+    let (inside, rest) = cut(text.strip_prefix('"')?, b'"')?;
+    (!inside.as_bytes().contains(&b'\\')).then_some((inside, rest))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A version in `pom.xml` counts only inside a `<dependency>` whose opening, group and artifact are to
 //! be seen above it: the same lines elsewhere are the project's own coordinates or a plugin's.
 
+use crate::judge::advisory::cut::cut;
 use crate::judge::advisory::place::{Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
@@ -89,10 +90,10 @@ impl<'a> Pom<'a> {
 
 /// Reads `<tag>value</tag>`.
 fn element(text: &str) -> Option<(&str, &str)> {
-    let (tag, rest) = text.strip_prefix('<')?.split_once('>')?;
-    let (value, end) = rest.split_once('<')?;
+    let (tag, rest) = cut(text.strip_prefix('<')?, b'>')?;
+    let (value, end) = cut(rest, b'<')?;
     let closed = end.strip_prefix('/')?.strip_suffix('>')? == tag;
-    (closed && !value.contains('&')).then(|| (tag, value.trim()))
+    (closed && !value.as_bytes().contains(&b'&')).then(|| (tag, value.trim()))
 }
 
 /// Reads a line of `gradle.lockfile`: `group:artifact:version=configurations`.

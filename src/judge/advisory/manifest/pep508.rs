@@ -24,10 +24,10 @@ pub(super) fn requirement<'a>(line: &'a str, text: &'a str) -> Read<'a> {
 
 /// Returns the name and the specifiers, which are empty where every version is admitted.
 fn split(text: &str) -> Option<(&str, &str)> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let end = text
-        .find(|character: char| {
-            !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.'))
-        })
+        .bytes()
+        .position(|byte| !of_name(byte))
         .unwrap_or(text.len());
     let (name, rest) = text.split_at_checked(end)?;
     let alphanumeric = |character: char| character.is_ascii_alphanumeric();
@@ -42,9 +42,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
         }
         rest = after.trim_start_matches([' ', '\t']);
     }
-    let end = rest
-        .find([';', '#', '\\', '@', '\'', '"', '('])
-        .unwrap_or(rest.len());
+    let ends = |byte: u8| matches!(byte, b';' | b'#' | b'\\' | b'@' | b'\'' | b'"' | b'(');
+    let end = rest.bytes().position(ends).unwrap_or(rest.len());
     let (specifiers, tail) = rest.split_at_checked(end)?;
     // `#` begins a comment only after a space; without one it belongs to a URL or to nothing.
     let spaced = specifiers.is_empty() || specifiers.ends_with([' ', '\t']);

@@ -37,7 +37,7 @@ impl Requirements {
             return Read::Still(NotABumpReason::InstallerOption);
         }
         // Digests on the requirement's own line may change with the version.
-        let (text, hashes) = match text.find(" --hash=") {
+        let (text, hashes) = match hashes_start(text) {
             Some(start) => text.split_at_checked(start).unwrap_or((text, "")),
             None => (text, ""),
         };
@@ -51,6 +51,14 @@ impl Requirements {
             read => read,
         }
     }
+}
+
+/// Returns where the digests behind a requirement begin, with the space before them.
+fn hashes_start(text: &str) -> Option<usize> {
+    memchr::memchr_iter(b' ', text.as_bytes()).find(|space| {
+        text.get(space + 1..)
+            .is_some_and(|rest| rest.starts_with(HASH_OPTION))
+    })
 }
 
 /// Whether the text is digests and nothing else, perhaps with a continuation behind.

@@ -1,5 +1,7 @@
 //! TOML as package managers print it, line by line.
 
+use crate::judge::advisory::cut::{cut, trimmed};
+
 /// What one line of TOML is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TomlLine<'a> {
@@ -23,14 +25,14 @@ pub(super) enum TomlLine<'a> {
 
 /// Returns what the line is. A comment may follow.
 pub(super) fn toml_line(line: &str) -> TomlLine<'_> {
-    scan(line.trim_matches([' ', '\t', '\r'])).unwrap_or(TomlLine::Other)
+    scan(trimmed(line)).unwrap_or(TomlLine::Other)
 }
 
 fn scan(body: &str) -> Option<TomlLine<'_>> {
     if body.starts_with('[') {
         let (name, rest) = match body.strip_prefix("[[") {
             Some(double) => double.split_once("]]")?,
-            None => body.strip_prefix('[')?.split_once(']')?,
+            None => cut(body.strip_prefix('[')?, b']')?,
         };
         return is_end(rest).then(|| TomlLine::Section(name.trim()));
     }
@@ -101,7 +103,7 @@ fn key_value(text: &str) -> Option<(&str, &str)> {
     if let Some((key, rest)) = string(text) {
         return Some((key, rest.trim_start().strip_prefix('=')?.trim_start()));
     }
-    let (key, value) = text.split_once('=')?;
+    let (key, value) = cut(text, b'=')?;
     let key = key.trim();
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (!key.is_empty() && key.bytes().all(bare)).then(|| (key, value.trim_start()))
@@ -109,13 +111,13 @@ fn key_value(text: &str) -> Option<(&str, &str)> {
 
 /// Reads a one-line string without escapes; multi-line quotes are none.
 fn string(text: &str) -> Option<(&str, &str)> {
-    let quote = text
-        .chars()
-        .next()
-        .filter(|first| matches!(first, '"' | '\''))?;
-    let (inside, rest) = text.strip_prefix(quote)?.split_once(quote)?;
-    let escapes = inside.contains('\\');
-    let multi_line = inside.is_empty() && rest.starts_with(quote);
+    let quote = *text
+        .as_bytes()
+        .first()
+        .filter(|first| matches!(first, b'"' | b'\''))?;
+    let (inside, rest) = cut(text.get(1..)?, quote)?;
+    let escapes = inside.as_bytes().contains(&b'\\');
+    let multi_line = inside.is_empty() && rest.as_bytes().first() == Some(&quote);
     (!escapes && !multi_line).then_some((inside, rest))
 }
 

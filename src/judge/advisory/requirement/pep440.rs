@@ -5,6 +5,7 @@
 use std::ops::Bound;
 
 use super::{Admitted, MAX_PARTS, operator};
+use crate::judge::advisory::cut::parts;
 use crate::judge::advisory::interval::Interval;
 use crate::judge::advisory::version::Version;
 
@@ -52,7 +53,7 @@ pub(super) fn poetry(text: &str) -> Option<Admitted> {
 
 fn joined(text: &str, known: impl Fn(Op) -> bool) -> Option<Admitted> {
     let mut all = Admitted::one(Interval::all());
-    for (index, part) in text.split(',').enumerate() {
+    for (index, part) in parts(text, b',').enumerate() {
         let (op, rest) = operator(part.trim(), &SIGNS, Op::Bare);
         if index >= MAX_PARTS || !known(op) {
             return None;

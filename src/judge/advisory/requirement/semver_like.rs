@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use super::{Admitted, MAX_PARTS, operator};
 use crate::event::facts::Ecosystem;
+use crate::judge::advisory::cut::parts;
 use crate::judge::advisory::interval::Interval;
 use crate::judge::advisory::version::Version;
 
@@ -35,6 +36,10 @@ const SIGNS: [(&str, Op); 8] = [
 
 /// Reads an npm range: alternatives by `||`, comparators by spaces, hyphen ranges.
 pub(super) fn npm(text: &str) -> Option<Admitted> {
+    // Nearly all have one alternative, and to search for a text costs more than to read it.
+    if !text.as_bytes().contains(&b'|') {
+        return npm_part(text.trim()).map(Admitted::one);
+    }
     Admitted::alternatives(
         text.split("||")
             .map(|part| npm_part(part.trim()).map(Admitted::one)),
@@ -44,7 +49,7 @@ pub(super) fn npm(text: &str) -> Option<Admitted> {
 /// Reads a cargo requirement: comparators by commas, a bare version is a caret.
 pub(super) fn cargo(text: &str) -> Option<Admitted> {
     let mut all = Interval::all();
-    for (index, part) in text.split(',').enumerate() {
+    for (index, part) in parts(text, b',').enumerate() {
         let (op, rest) = operator(part.trim(), &SIGNS, Op::Caret);
         if index >= MAX_PARTS || rest.is_empty() {
             return None;
@@ -65,7 +70,9 @@ fn npm_part(part: &str) -> Option<Interval> {
     if part.is_empty() {
         return Some(Interval::all());
     }
-    if let Some((low, high)) = part.split_once(" - ") {
+    if part.as_bytes().contains(&b' ')
+        && let Some((low, high)) = part.split_once(" - ")
+    {
         let low = Partial::parse(Ecosystem::Npm, low.trim())?.interval(Op::AtLeast)?;
         let high = Partial::parse(Ecosystem::Npm, high.trim())?.interval(Op::AtMost)?;
         return Some(low.and(high));
@@ -116,10 +123,7 @@ impl Partial {
             whole: None,
         };
         if let Some(whole) = Version::parse(ecosystem, bare) {
-            let core = bare.split(['-', '+']).next().unwrap_or_default();
-            for (slot, part) in partial.numbers.iter_mut().zip(core.split('.')) {
-                *slot = part.parse().ok()?;
-            }
+            partial.numbers = whole.three_numbers()?;
             partial.given = 3;
             partial.whole = Some(whole);
             return Some(partial);
