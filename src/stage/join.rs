@@ -32,28 +32,35 @@ pub fn join(
     tables: &Tables,
     wait: Duration,
 ) -> Vec<Option<Joined>> {
-    let missing = patches
-        .iter()
-        .flatten()
-        .any(|patch| tables.apv.get(&patch.cve_id).is_none());
+    let mut known = look_up(patches, tables);
     let mut absent = KnownBy::Unknown;
-    if missing && let Err(error) = tables.catch_up_apv(wait) {
-        warn!(%error, "join: judging without the newest vulnerabilities");
-        absent = KnownBy::Stale;
+    if known.iter().flatten().any(Option::is_none) {
+        if let Err(error) = tables.catch_up_apv(wait) {
+            warn!(%error, "join: judging without the newest vulnerabilities");
+            absent = KnownBy::Stale;
+        }
+        known = look_up(patches, tables);
     }
     patches
         .iter()
+        .zip(known)
+        .map(|(patch, known)| Some(join_one(patch.as_ref().ok()?, known?, absent)))
+        .collect()
+}
+
+/// Returns what the table holds of each patch's CVE; `None` for what was refused.
+fn look_up(patches: &[Result<Patch<'_>, Refused>], tables: &Tables) -> Vec<Option<Option<Known>>> {
+    patches
+        .iter()
         .map(|patch| {
-            patch
-                .as_ref()
-                .ok()
-                .map(|patch| join_one(patch, tables, absent))
+            let patch = patch.as_ref().ok()?;
+            Some(tables.apv.get(&patch.cve_id))
         })
         .collect()
 }
 
-fn join_one(patch: &Patch<'_>, tables: &Tables, absent: KnownBy) -> Joined {
-    match (tables.apv.get(&patch.cve_id), &patch.embedded) {
+fn join_one(patch: &Patch<'_>, known: Option<Known>, absent: KnownBy) -> Joined {
+    match (known, &patch.embedded) {
         (Some(Known::Facts(facts)), None) => Joined {
             known_by: KnownBy::Table,
             facts: Some(facts),
