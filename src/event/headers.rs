@@ -31,7 +31,11 @@ pub fn cloud_event(
         headers.push((Cow::Borrowed(name), Some(value)));
     };
     push("ce_specversion", "1.0".into());
-    push("ce_id", id.to_string().into());
+    let id = id
+        .hyphenated()
+        .encode_lower(&mut Uuid::encode_buffer())
+        .to_owned();
+    push("ce_id", id.into());
     push("ce_source", "/crisol".into());
     push("ce_type", topic.event_type().into());
     push("ce_subject", subject.to_owned().into());

@@ -76,7 +76,7 @@ pub struct OpenItem<'a> {
 
 /// Returns the key of an open item. The parts cannot hold `|`, so keys do not collide.
 pub fn open_item_key(cve_id: &str, package: &str, patch_id: &str) -> String {
-    format!("{cve_id}|{package}|{patch_id}")
+    [cve_id, package, patch_id].join("|")
 }
 
 /// Returns CVE, package and patch id of a key that [`open_item_key`] made.
