@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::event::apv::Apv;
 use crate::event::codec::{CodecError, read_json};
@@ -26,22 +26,22 @@ const UNNAMED_FILE: &str = "affected_code";
 #[schemars(rename = "Patch")]
 pub struct PatchWire<'a> {
     /// Names the patch; absent on a validation request.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     patch_id: Option<Cow<'a, str>>,
     /// The CVE that the patch claims to remedy.
     #[serde(borrow)]
     cve_id: Cow<'a, str>,
     /// The unified diff of a patch event.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     diff_content: Option<Cow<'a, str>>,
     /// dependency_upgrade, code_patch, ...: informative.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     strategy_used: Option<Cow<'a, str>>,
     /// The tool that made it: informative, and a feature of the memory.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     generator: Option<Cow<'a, str>>,
     /// The package it is for, taken only if it fits the APV.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     package: Option<Cow<'a, str>>,
     /// The package, more exactly; taken only if it fits the APV.
     #[serde(default, borrow)]
@@ -50,7 +50,7 @@ pub struct PatchWire<'a> {
     #[serde(default, borrow)]
     apv: Option<Apv<'a>>,
     /// The diff of a validation request.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     patch_diff: Option<Cow<'a, str>>,
     /// The code of a validation request.
     #[serde(default, borrow)]
@@ -82,7 +82,7 @@ pub struct PatchCodeWire<'a> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Vulnerability")]
 pub struct VulnerabilityWire<'a> {
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     affected_code: Option<Cow<'a, str>>,
 }
 
@@ -98,22 +98,22 @@ pub struct Patch<'a> {
     /// The sha-256 of `diff`.
     pub digest: PatchDigest,
     /// What kind of remedy the producer calls it, cut to 256 bytes.
-    pub strategy: Option<String>,
+    pub strategy: Option<Cow<'a, str>>,
     /// The tool that made it, cut to 256 bytes.
-    pub generator: Option<String>,
+    pub generator: Option<Cow<'a, str>>,
     /// The package it says it is for.
-    pub package: Option<ClaimedPackage>,
+    pub package: Option<ClaimedPackage<'a>>,
     /// Facts that came along.
     pub embedded: Option<ApvFacts>,
 }
 
 /// The package a patch says it is for; counts only where the APV names it too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimedPackage {
+pub struct ClaimedPackage<'a> {
     /// The ecosystem, where the producer says it.
     pub ecosystem: Option<Ecosystem>,
     /// The name.
-    pub name: String,
+    pub name: Cow<'a, str>,
 }
 
 /// Makes a unified diff of a file from its text before and after.
@@ -156,11 +156,11 @@ impl<'a> PatchWire<'a> {
         let package = match (self.target, self.package) {
             (Some(target), _) => Some(ClaimedPackage {
                 ecosystem: Some(Ecosystem::from_name(&target.ecosystem)),
-                name: checked_package("target.package", &target.package)?,
+                name: checked_package("target.package", target.package)?,
             }),
             (None, Some(name)) => Some(ClaimedPackage {
                 ecosystem: None,
-                name: checked_package("package", &name)?,
+                name: checked_package("package", name)?,
             }),
             (None, None) => None,
         };
@@ -216,18 +216,32 @@ fn looks_like_diff(code: &str) -> bool {
     code.starts_with("diff --git ") || (code.starts_with("--- ") && code.contains("\n+++ "))
 }
 
-fn checked_package(field: &'static str, name: &str) -> Result<String, CodecError> {
-    id::check_package(field, name).map_err(|e| CodecError::schema(field, e.to_string()))?;
-    Ok(name.to_owned())
+fn checked_package<'a>(
+    field: &'static str,
+    name: Cow<'a, str>,
+) -> Result<Cow<'a, str>, CodecError> {
+    id::check_package(field, &name).map_err(|e| CodecError::schema(field, e.to_string()))?;
+    Ok(name)
 }
 
 /// Cuts a free-text label at a character boundary; labels are data, so nothing else is refused.
-fn label(text: Cow<'_, str>) -> String {
-    let mut end = text.len().min(MAX_LABEL_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+fn label(mut text: Cow<'_, str>) -> Cow<'_, str> {
+    let end = text.floor_char_boundary(MAX_LABEL_BYTES);
+    if end < text.len() {
+        text.to_mut().truncate(end);
     }
-    text.get(..end).unwrap_or_default().to_owned()
+    text
+}
+
+/// Reads a text that may be absent; one without escapes is borrowed, which serde does of itself only
+/// for one that must be there.
+fn borrowed<'a, 'de: 'a, D: Deserializer<'de>>(
+    reader: D,
+) -> Result<Option<Cow<'a, str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let text = Option::<Text<'a>>::deserialize(reader)?;
+    Ok(text.map(|Text(text)| text))
 }
 
 #[cfg(test)]
