@@ -235,7 +235,9 @@ fn size_factors(diff: &Diff<'_>, config: &RiskConfig, factors: &mut Vec<(RiskLev
 
 fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLevel, String)>) {
     let path = file.path();
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = memchr::memrchr(b'/', path.as_bytes())
+        .and_then(|slash| path.get(slash + 1..))
+        .unwrap_or(path);
     let mut found =
         |level, what: &str| factors.push((level, format!("{what} {}", printable(path))));
     if file.change == Change::Binary {
@@ -249,8 +251,13 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
     }
     let builds = BUILD_FILES.contains(&name)
         || path
-            .split_inclusive('/')
-            .any(|directory| BUILD_DIRECTORIES.contains(&directory))
+            .as_bytes()
+            .split_inclusive(|byte| *byte == b'/')
+            .any(|directory| {
+                BUILD_DIRECTORIES
+                    .iter()
+                    .any(|known| known.as_bytes() == directory)
+            })
         || name.starts_with("Dockerfile")
         || name.ends_with(".sh");
     if builds {
