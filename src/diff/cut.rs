@@ -5,14 +5,14 @@
 
 /// Splits `text` at the first `at`, an ASCII character, which neither part holds.
 #[inline]
-pub(super) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
     debug_assert!(at.is_ascii());
     let index = memchr::memchr(at, text.as_bytes())?;
     Some((text.get(..index)?, text.get(index + 1..)?))
 }
 
 /// Returns the parts of `text` between each `at`, an ASCII character; at least one.
-pub(super) fn parts(text: &str, at: u8) -> impl Iterator<Item = &str> {
+pub(crate) fn parts(text: &str, at: u8) -> impl Iterator<Item = &str> {
     let mut left = Some(text);
     std::iter::from_fn(move || {
         let text = left?;
@@ -27,7 +27,7 @@ pub(super) fn parts(text: &str, at: u8) -> impl Iterator<Item = &str> {
 
 /// Returns `text` without the spaces, tabs and carriage returns around it.
 #[inline]
-pub(super) fn trimmed(text: &str) -> &str {
+pub(crate) fn trimmed(text: &str) -> &str {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
     let bytes = text.as_bytes();
     let start = bytes.iter().take_while(|byte| blank(byte)).count();

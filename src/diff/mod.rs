@@ -4,6 +4,7 @@
 //! [`DiffLimits`]. A diff that parses is structurally sound: every hunk holds exactly the lines its
 //! header promises, every path is decoded, every limit is kept.
 
+pub(crate) mod cut;
 mod hidden;
 mod limits;
 mod parse;

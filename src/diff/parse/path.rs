@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{DiffError, error::excerpt};
+use crate::diff::cut::cut;
 
 /// A name on a `---` or `+++` line.
 pub(super) enum SideName<'a> {
@@ -31,12 +32,12 @@ pub(super) fn side_name(field: &str, line: u32) -> Result<SideName<'_>, DiffErro
         }
         return strip_prefix_component(Cow::Owned(name), line).map(SideName::Path);
     }
-    let (name, stamp) = field.split_once('\t').unwrap_or((field, ""));
+    let (name, stamp) = cut(field, b'\t').unwrap_or((field, ""));
     let has_stamp = name.len() < field.len();
     // Without `diff --git`, git looks for a date at the end of the line and takes what precedes it as the name,
     // tabs and all. A line where that search and the first tab disagree could name another file than we see.
     let one_reading = if has_stamp {
-        !stamp.contains('\t') && (!ends_in_date(stamp) || is_plain_timestamp(stamp))
+        !stamp.as_bytes().contains(&b'\t') && (!ends_in_date(stamp) || is_plain_timestamp(stamp))
     } else {
         !ends_in_date(name)
     };
@@ -82,10 +83,10 @@ pub(super) fn doubled_name(names: &str, line: u32) -> Result<Option<Cow<'_, str>
     }
     // git writes a name that holds a quote in quotes, so this one is broken; and it takes a `\r` for part of the
     // second name here, though not on other lines.
-    if names.contains('"') || names.ends_with('\r') {
+    if names.as_bytes().contains(&b'"') || names.ends_with('\r') {
         return Ok(None);
     }
-    let Some((prefix, body)) = names.split_once('/') else {
+    let Some((prefix, body)) = cut(names, b'/') else {
         return Ok(None);
     };
     // `body` is name, space, prefix, slash, name: with prefixes of one length the middle is known.
@@ -109,10 +110,10 @@ pub(super) fn names_agree(names: &str, old: &str, new: &str) -> bool {
         .unwrap_or(names)
         .strip_suffix(new)
         .and_then(|rest| rest.strip_suffix('/'))
-        .and_then(|rest| rest.split_once('/'))
+        .and_then(|rest| cut(rest, b'/'))
         .and_then(|(_, rest)| rest.strip_prefix(old))
         .and_then(|rest| rest.strip_prefix(' '))
-        .is_some_and(|second_prefix| !second_prefix.contains('/'))
+        .is_some_and(|second_prefix| !second_prefix.as_bytes().contains(&b'/'))
 }
 
 /// Tells whether a `---` or `+++` field ends in the timestamp that GNU diff gives to a missing file: the epoch.
@@ -232,18 +233,32 @@ fn holds_bare_control(path: &Cow<'_, str>) -> bool {
 ///
 /// A backslash counts as a separator, because it is one where the tree may be checked out.
 fn is_unsafe(path: &str) -> bool {
+    let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
     path.as_bytes().contains(&0)
         || path
-            .split(['/', '\\'])
-            .any(|component| matches!(component, "" | "." | "..") || is_dot_git(component))
+            .as_bytes()
+            .split(is_separator)
+            .any(|component| matches!(component, b"" | b"." | b"..") || is_dot_git(component))
 }
 
 /// Tells whether a file system may take the component for `.git`: case, trailing dots and blanks, streams and the
 /// short name are all ignored by some.
-fn is_dot_git(component: &str) -> bool {
-    let stem = component.split(':').next().unwrap_or_default();
-    let stem = stem.trim_end_matches(['.', ' ']);
-    stem.eq_ignore_ascii_case(".git") || stem.eq_ignore_ascii_case("git~1")
+fn is_dot_git(component: &[u8]) -> bool {
+    // Nearly every component differs from both in its first letter.
+    if !matches!(component, [b'.' | b'g' | b'G', ..]) {
+        return false;
+    }
+    let stem = component
+        .split(|byte| *byte == b':')
+        .next()
+        .unwrap_or_default();
+    let ignored = stem
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'.' | b' '))
+        .count();
+    let stem = stem.get(..stem.len() - ignored).unwrap_or_default();
+    stem.eq_ignore_ascii_case(b".git") || stem.eq_ignore_ascii_case(b"git~1")
 }
 
 /// Splits what follows `diff --git ` into its two names where at least one is quoted.

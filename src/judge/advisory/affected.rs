@@ -2,9 +2,9 @@
 
 use std::ops::Bound;
 
-use super::cut::parts;
 use super::interval::Interval;
 use super::version::Version;
+use crate::diff::cut::parts;
 use crate::event::facts::Ecosystem;
 
 /// More comparators in one entry than any advisory has.

@@ -11,7 +11,6 @@
 //! without effect: nothing but the version of a named package can change.
 
 mod affected;
-mod cut;
 mod foreign;
 mod hunk;
 mod interval;

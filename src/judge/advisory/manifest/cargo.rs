@@ -2,7 +2,7 @@
 
 use super::is_hex_digest;
 use super::toml::{TomlLine, table_value, toml_line};
-use crate::judge::advisory::cut::cut;
+use crate::diff::cut::cut;
 use crate::judge::advisory::place::{Mark, Owner, Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;

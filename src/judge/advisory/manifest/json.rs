@@ -1,6 +1,6 @@
 //! JSON as package managers print it, line by line: one key, one bracket or one string a line.
 
-use crate::judge::advisory::cut::{cut, trimmed};
+use crate::diff::cut::trimmed;
 
 /// What one line of pretty-printed JSON is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,10 @@ fn scan(body: &str) -> Option<JsonLine<'_>> {
 
 /// Reads a string without escapes: with one, what it says is not what stands there.
 fn string(text: &str) -> Option<(&str, &str)> {
-    let (inside, rest) = cut(text.strip_prefix('"')?, b'"')?;
-    (!inside.as_bytes().contains(&b'\\')).then_some((inside, rest))
+    let text = text.strip_prefix('"')?;
+    let end = memchr::memchr2(b'"', b'\\', text.as_bytes())?;
+    let (inside, rest) = text.split_at_checked(end)?;
+    Some((inside, rest.strip_prefix('"')?))
 }
 
 #[cfg(test)]

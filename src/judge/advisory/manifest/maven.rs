@@ -3,7 +3,7 @@
 //! A version in `pom.xml` counts only inside a `<dependency>` whose opening, group and artifact are to
 //! be seen above it: the same lines elsewhere are the project's own coordinates or a plugin's.
 
-use crate::judge::advisory::cut::cut;
+use crate::diff::cut::cut;
 use crate::judge::advisory::place::{Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;

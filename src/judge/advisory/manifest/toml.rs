@@ -1,6 +1,6 @@
 //! TOML as package managers print it, line by line.
 
-use crate::judge::advisory::cut::{cut, trimmed};
+use crate::diff::cut::{cut, trimmed};
 
 /// What one line of TOML is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +115,15 @@ fn string(text: &str) -> Option<(&str, &str)> {
         .as_bytes()
         .first()
         .filter(|first| matches!(first, b'"' | b'\''))?;
-    let (inside, rest) = cut(text.get(1..)?, quote)?;
-    let escapes = inside.as_bytes().contains(&b'\\');
+    let text = text.get(1..)?;
+    let end = memchr::memchr2(quote, b'\\', text.as_bytes())?;
+    let (inside, rest) = text.split_at_checked(end)?;
+    if rest.as_bytes().first() != Some(&quote) {
+        return None;
+    }
+    let rest = rest.get(1..)?;
     let multi_line = inside.is_empty() && rest.as_bytes().first() == Some(&quote);
-    (!escapes && !multi_line).then_some((inside, rest))
+    (!multi_line).then_some((inside, rest))
 }
 
 /// Reads `{ … }` up to the brace that closes it; braces within strings do not count, others end it.

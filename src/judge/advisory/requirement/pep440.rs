@@ -5,7 +5,7 @@
 use std::ops::Bound;
 
 use super::{Admitted, MAX_PARTS, operator};
-use crate::judge::advisory::cut::parts;
+use crate::diff::cut::parts;
 use crate::judge::advisory::interval::Interval;
 use crate::judge::advisory::version::Version;
 

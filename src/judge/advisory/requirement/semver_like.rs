@@ -6,8 +6,8 @@
 use std::ops::Bound;
 
 use super::{Admitted, MAX_PARTS, operator};
+use crate::diff::cut::parts;
 use crate::event::facts::Ecosystem;
-use crate::judge::advisory::cut::parts;
 use crate::judge::advisory::interval::Interval;
 use crate::judge::advisory::version::Version;
 
