@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
@@ -19,6 +19,10 @@ use crate::log::client::{KafkaConfig, LogContext};
 
 /// How long the brokers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How often they are asked whether a change is seen.
+const SEEN_POLL: Duration = Duration::from_millis(100);
+/// What mends most differences.
+const APPLY: &str = "crisol topics apply";
 /// Leaves the number of replicas to the brokers' default.
 const BROKER_DEFAULT_REPLICATION: i32 = -1;
 
@@ -244,7 +248,26 @@ pub async fn apply(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Applied
             }
         }
     }
+    if !done.is_empty() {
+        until_seen(config, plan).await?;
+    }
     Ok(done)
+}
+
+/// Waits until the brokers tell of what the controller has just done; a busy one takes a while.
+async fn until_seen(config: &KafkaConfig, plan: &TopicPlan) -> Result<(), TopicsError> {
+    let deadline = Instant::now() + TIMEOUT;
+    while Instant::now() < deadline {
+        let drifts = check(config, plan).await?;
+        if !drifts
+            .iter()
+            .any(|drift| drift.fatal && drift.remedy == APPLY)
+        {
+            break;
+        }
+        tokio::time::sleep(SEEN_POLL).await;
+    }
+    Ok(())
 }
 
 /// Returns every difference between the plan and the brokers, in the order of the stream.
@@ -267,7 +290,6 @@ pub async fn check(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Drift>,
                 remedy: remedy.to_owned(),
             });
         };
-        const APPLY: &str = "crisol topics apply";
         match found.partitions {
             None => {
                 drift("exists", "yes".into(), "no".into(), true, APPLY);
