@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::warn;
 
 use crate::engine::error::EngineError;
 use crate::engine::run::{Engine, Parts};
+use crate::log::client::outage_within;
 use crate::log::statistics::ConsumerEvents;
 
 /// Losing the place twice within this time is a twin's doing, as it is for producers.
@@ -44,9 +44,10 @@ impl Engine {
     /// loses it twice within a minute leaves; where brokers were away meanwhile, it is given the
     /// benefit of the doubt.
     pub(super) fn rejoin(&mut self, evidence: &str) -> Result<(), EngineError> {
-        let outage = *self.events.last_outage.lock();
-        let lately = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < REJOIN_WINDOW);
-        if lately(self.last_rejoined) && !lately(outage) {
+        let again = self
+            .last_rejoined
+            .is_some_and(|at| at.elapsed() < REJOIN_WINDOW);
+        if again && !outage_within(REJOIN_WINDOW) {
             return Err(self.instance_taken(evidence));
         }
         self.last_rejoined = Some(Instant::now());
@@ -59,10 +60,7 @@ impl Engine {
         self.parts.health.assigned(0);
         // The old consumer must not wait for anybody to carry out its last revocation.
         self.close();
-        self.events = ConsumerEvents {
-            last_outage: Arc::new(Mutex::new(outage)),
-            ..ConsumerEvents::default()
-        };
+        self.events = ConsumerEvents::default();
         self.consumer = join(&self.parts, &self.topic, &self.events)?;
         // The old producer's transaction may still be open; ended, it no longer holds back the
         // committed offsets that the next assignment asks for.

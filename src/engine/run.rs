@@ -141,6 +141,13 @@ impl Engine {
     /// [`EngineError`] tells why it could not go on. Nothing is lost: what was not committed is
     /// redone by whoever owns the partitions next.
     pub fn run(mut self) -> Result<Counts, EngineError> {
+        let ended = self.work();
+        // Whatever ended it: a consumer that is dropped with a rebalance unanswered waits for ever.
+        self.close();
+        ended
+    }
+
+    fn work(&mut self) -> Result<Counts, EngineError> {
         info!(role = self.parts.role, topic = %self.topic, "engine running");
         while !self.is_stopping() {
             match self.turn() {
@@ -153,7 +160,6 @@ impl Engine {
         info!("stopping: finishing what is in flight");
         self.drain(&self.assignment.partitions())?;
         self.clear_marks(&self.assignment.partitions());
-        self.close();
         info!(
             taken = self.total.taken,
             decided = self.total.decided,

@@ -305,8 +305,11 @@ pub fn log_error(error: &KafkaError, reason: &str) {
     if code == Some(RDKafkaErrorCode::PartitionEOF) {
         return;
     }
-    if is_outage(error) && !outage_is_news() {
-        return;
+    if is_outage(error) {
+        note_outage();
+        if !outage_is_news() {
+            return;
+        }
     }
     warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");
 }
@@ -319,8 +322,24 @@ pub fn is_outage(error: &KafkaError) -> bool {
     )
 }
 
+/// When any client of this process last found brokers away, milliseconds since [`BEGAN`] and one more;
+/// 0 if never. All of a process's clients speak with the same brokers, and the one that needs to know
+/// may be the last to hear: its errors wait until it is polled.
+static LAST_OUTAGE_MS: AtomicU64 = AtomicU64::new(0);
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn note_outage() {
+    let now_ms = u64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+    LAST_OUTAGE_MS.store(now_ms + 1, Ordering::Relaxed);
+}
+
+/// Returns whether any client of this process found brokers away within the last `window`.
+pub fn outage_within(window: Duration) -> bool {
+    let noted = LAST_OUTAGE_MS.load(Ordering::Relaxed);
+    noted > 0 && BEGAN.elapsed() < Duration::from_millis(noted).saturating_add(window)
+}
+
 fn outage_is_news() -> bool {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     static SILENT_UNTIL_S: AtomicU64 = AtomicU64::new(0);
     let now_s = BEGAN.elapsed().as_secs();
     let until = SILENT_UNTIL_S.load(Ordering::Relaxed);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
@@ -14,7 +13,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::log::client::{is_outage, log_error, log_line};
+use crate::log::client::{log_error, log_line};
 
 /// The latest statistics of one client; `None` until the first second has passed.
 pub type Latest = Arc<Mutex<Option<Statistics>>>;
@@ -66,8 +65,6 @@ pub struct ConsumerEvents {
     pub rebalances: Arc<Mutex<Vec<Rebalance>>>,
     /// The error that ended this consumer, once one did.
     pub fatal: Arc<Mutex<Option<KafkaError>>>,
-    /// When the brokers were last found away.
-    pub last_outage: Arc<Mutex<Option<Instant>>>,
     /// Set when the consumer is about to be closed: a last revocation is then answered at once,
     /// because nobody is left to carry it out and closing would wait for ever.
     pub closing: Arc<AtomicBool>,
@@ -89,9 +86,6 @@ impl ClientContext for ConsumerEvents {
         );
         if fatal {
             *self.fatal.lock() = Some(error.clone());
-        }
-        if is_outage(&error) {
-            *self.last_outage.lock() = Some(Instant::now());
         }
         log_error(&error, reason);
     }
