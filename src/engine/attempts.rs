@@ -97,12 +97,12 @@ impl Starts {
 
     /// Returns whether another process made no progress here.
     pub fn suspicious(&self) -> bool {
-        !self.others.is_empty()
+        self.count() > 0
     }
 
     /// Returns whether this start is the one that gives the record up.
     pub fn gives_up(&self) -> bool {
-        self.others.len() + 1 >= GIVE_UP_AT
+        self.count() + 1 >= GIVE_UP_AT
     }
 }
 

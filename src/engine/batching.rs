@@ -151,7 +151,11 @@ impl Engine {
             debug!(partition, epoch = ?done.epoch, "dropped completion of a past assignment");
             self.parts.metrics.refused_completion();
             // What the worker proposed belongs to nobody now.
-            self.forget_stale_proposals(partition);
+            let from = self
+                .assignment
+                .get(partition)
+                .map_or(0, |owned| owned.ledger.admitted_through());
+            self.forget_proposed(partition, from);
             return Ok(());
         };
         self.finished_bytes += handled
@@ -169,11 +173,8 @@ impl Engine {
             })
     }
 
-    fn forget_stale_proposals(&self, partition: i32) {
-        let from = self
-            .assignment
-            .get(partition)
-            .map_or(0, |owned| owned.ledger.admitted_through());
+    /// Forgets the open items that workers proposed for records at or past `from`.
+    pub(super) fn forget_proposed(&self, partition: i32, from: i64) {
         self.parts
             .pipeline
             .tables()

@@ -19,8 +19,9 @@ use crate::log::statistics::ProducerContext;
 use crate::log::sweep::sweep;
 use crate::log::transaction::{TransactionError, TransactionalProducer};
 
-/// Two fencings within this time mean that another process runs under our name.
-const FENCING_WINDOW: Duration = Duration::from_secs(60);
+/// Losing the name twice within this time, to a producer or in the group, means that another process
+/// runs under it.
+pub(super) const FENCING_WINDOW: Duration = Duration::from_secs(60);
 /// How long the group may take to tell a fenced replica that its name is taken: two heartbeats.
 const FENCING_GRACE: Duration = Duration::from_millis(2_500);
 /// How long registering a new producer may take: the brokers first end what the old one left open.
@@ -183,10 +184,7 @@ impl Engine {
 
     /// Tells a zombie that woke up from a twin that took its name.
     fn note_fencing(&mut self, failure: &TransactionError) -> Result<(), EngineError> {
-        let again = self
-            .last_fenced
-            .is_some_and(|at| at.elapsed() < FENCING_WINDOW);
-        if again {
+        if is_recent(self.last_fenced) {
             return Err(
                 self.instance_taken(&format!("fenced twice within 60 s, last by {failure}"))
             );
@@ -217,7 +215,7 @@ impl Engine {
                 Err(failure) if Instant::now() >= deadline => {
                     error!(error = %printable(&failure.to_string()), "cannot register a new producer yet");
                     if self.is_stopping() {
-                        return Err(self.cannot_register(failure));
+                        return Err(cannot_register(&self.parts, failure));
                     }
                     self.poll(Duration::from_millis(100))?;
                 }
@@ -231,12 +229,17 @@ impl Engine {
         self.parts.health.set_fenced(false);
         self.rewind()
     }
+}
 
-    pub(super) fn cannot_register(&self, source: TransactionError) -> EngineError {
-        EngineError::Register {
-            id: self.parts.kafka.transactional_id(self.parts.role),
-            source,
-        }
+/// Returns whether a loss of the name was within [`FENCING_WINDOW`].
+pub(super) fn is_recent(lost: Option<Instant>) -> bool {
+    lost.is_some_and(|at| at.elapsed() < FENCING_WINDOW)
+}
+
+pub(super) fn cannot_register(parts: &Parts, source: TransactionError) -> EngineError {
+    EngineError::Register {
+        id: parts.kafka.transactional_id(parts.role),
+        source,
     }
 }
 

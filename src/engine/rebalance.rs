@@ -62,12 +62,7 @@ impl Engine {
     pub(super) fn let_go(&mut self, partitions: &[i32]) {
         for partition in partitions {
             if let Some(owned) = self.assignment.remove(*partition) {
-                let sealed = owned.ledger.sealed_through();
-                self.parts
-                    .pipeline
-                    .tables()
-                    .open_items
-                    .forget_proposed(*partition, sealed);
+                self.forget_proposed(*partition, owned.ledger.sealed_through());
             }
             self.parts.metrics.gone(*partition);
         }
@@ -217,11 +212,7 @@ impl Engine {
             let next = at.offset.unwrap_or(0);
             let offset = at.offset.map_or(Offset::Beginning, Offset::Offset);
             self.assignment.rewind(at.partition, next);
-            self.parts
-                .pipeline
-                .tables()
-                .open_items
-                .forget_proposed(at.partition, next);
+            self.forget_proposed(at.partition, next);
             if let Err(error) = self
                 .consumer
                 .seek(&self.topic, at.partition, offset, OFFSETS_TRY)

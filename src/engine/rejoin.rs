@@ -1,18 +1,16 @@
 //! Joining the group: at the start, and anew when the group gave this replica's place away.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::warn;
 
+use crate::engine::commit::{FENCING_WINDOW, is_recent};
 use crate::engine::error::EngineError;
 use crate::engine::run::{Engine, Parts};
 use crate::log::client::outage_within;
 use crate::log::statistics::ConsumerEvents;
-
-/// Losing the place twice within this time is a twin's doing, as it is for producers.
-const REJOIN_WINDOW: Duration = Duration::from_secs(60);
 
 /// Builds the consumer of a role and asks the group for partitions.
 ///
@@ -44,10 +42,7 @@ impl Engine {
     /// loses it twice within a minute leaves; where brokers were away meanwhile, it is given the
     /// benefit of the doubt.
     pub(super) fn rejoin(&mut self, evidence: &str) -> Result<(), EngineError> {
-        let again = self
-            .last_rejoined
-            .is_some_and(|at| at.elapsed() < REJOIN_WINDOW);
-        if again && !outage_within(REJOIN_WINDOW) {
+        if is_recent(self.last_rejoined) && !outage_within(FENCING_WINDOW) {
             return Err(self.instance_taken(evidence));
         }
         self.last_rejoined = Some(Instant::now());

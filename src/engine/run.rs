@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::engine::assignment::Assignment;
 use crate::engine::attempts::ProcessName;
-use crate::engine::commit::register;
+use crate::engine::commit::{cannot_register, register};
 use crate::engine::config::EngineConfig;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Failpoints;
@@ -99,13 +99,8 @@ impl Engine {
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
         let events = ConsumerEvents::default();
         let producer_context = ProducerContext::default();
-        let producer =
-            register(&parts, &producer_context, Duration::from_secs(30)).map_err(|source| {
-                EngineError::Register {
-                    id: parts.kafka.transactional_id(parts.role),
-                    source,
-                }
-            })?;
+        let producer = register(&parts, &producer_context, Duration::from_secs(30))
+            .map_err(|source| cannot_register(&parts, source))?;
         let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
         let consumer = join(&parts, &topic, &events)?;
         let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)

@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::config::Secret;
 use crate::event::codec::printable;
+use crate::log::error::is_outage;
 
 /// How the group hands out partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -312,14 +313,6 @@ pub fn log_error(error: &KafkaError, reason: &str) {
         }
     }
     warn!(target: "librdkafka", error = %printable(&error.to_string()), reason = %printable(reason), "client error");
-}
-
-/// Returns whether an error says no more than that brokers are away, which heals by itself.
-pub fn is_outage(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
-    )
 }
 
 /// When any client of this process last found brokers away, milliseconds since [`BEGAN`] and one more;

@@ -2,8 +2,6 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::log::client::is_outage;
-
 /// What to do about a failed step of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -49,6 +47,14 @@ fn is_fencing(code: Option<RDKafkaErrorCode>) -> bool {
                 | RDKafkaErrorCode::InvalidProducerEpoch
                 | RDKafkaErrorCode::InvalidProducerIdMapping
         )
+    )
+}
+
+/// Returns whether an error says no more than that brokers are away, which heals by itself.
+pub fn is_outage(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
     )
 }
 

@@ -19,7 +19,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use crate::event::codec::printable;
-use crate::log::client::{KafkaConfig, LogContext, is_outage};
+use crate::log::client::{KafkaConfig, LogContext};
+use crate::log::error::is_outage;
 
 /// How long the thread waits for a record before it looks whether somebody waits for it.
 const POLL: Duration = Duration::from_millis(10);

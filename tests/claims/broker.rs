@@ -40,6 +40,19 @@ fn assert_clean_or_stale(report: &Report) -> usize {
     stale.len()
 }
 
+/// Ends the load, settles the account, stops the replicas, and returns the account in words.
+fn end_clean_or_stale(load: &mut Load, mut replicas: [Replica; 2]) -> String {
+    let report = load.end();
+    let stale = assert_clean_or_stale(&report);
+    still_running(&mut replicas);
+    replicas.into_iter().for_each(Replica::stop);
+    format!(
+        "{} events, {stale} with a stale table: {}",
+        load.fed,
+        in_short(&report)
+    )
+}
+
 #[test]
 fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome() {
     let mut cluster = Cluster::start(1);
@@ -57,15 +70,10 @@ fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome
         recovered.push(back.elapsed());
         still_running(&mut replicas);
     }
-    let report = load.end();
-    let stale = assert_clean_or_stale(&report);
+    let account = end_clean_or_stale(&mut load, replicas);
     println!(
-        "the only broker away for {OUTAGES:?}: outcomes again after {recovered:.1?}, {} events, {stale} with a stale table: {}",
-        load.fed,
-        in_short(&report)
+        "the only broker away for {OUTAGES:?}: outcomes again after {recovered:.1?}, {account}"
     );
-    still_running(&mut replicas);
-    replicas.into_iter().for_each(Replica::stop);
 }
 
 #[test]
@@ -95,13 +103,6 @@ fn replicas_outlive_the_death_of_each_of_three_brokers_in_turn_and_every_event_h
         });
         still_running(&mut replicas);
     }
-    let report = load.end();
-    let stale = assert_clean_or_stale(&report);
-    println!(
-        "nodes {turns:?} killed, 1,000 outcomes without each after {without:.1?}, {} events, {stale} with a stale table: {}",
-        load.fed,
-        in_short(&report)
-    );
-    still_running(&mut replicas);
-    replicas.into_iter().for_each(Replica::stop);
+    let account = end_clean_or_stale(&mut load, replicas);
+    println!("nodes {turns:?} killed, 1,000 outcomes without each after {without:.1?}, {account}");
 }
