@@ -16,7 +16,6 @@ use crate::event::codec::printable;
 use crate::ledger::{Counts, Sealed};
 use crate::log::error::Remedy;
 use crate::log::statistics::ProducerContext;
-use crate::log::sweep::sweep;
 use crate::log::transaction::{TransactionError, TransactionalProducer};
 
 /// Losing the name twice within this time, to a producer or in the group, means that another process
@@ -243,27 +242,17 @@ pub(super) fn cannot_register(parts: &Parts, source: TransactionError) -> Engine
     }
 }
 
-/// Registers the role's transactional id, and ends what an earlier transaction under it left hanging.
+/// Registers the role's transactional id, which ends what an earlier transaction under it left open.
 pub(super) fn register(
     parts: &Parts,
     context: &ProducerContext,
     timeout: Duration,
 ) -> Result<TransactionalProducer, TransactionError> {
-    let mut producer = TransactionalProducer::register(
+    TransactionalProducer::register(
         &parts.kafka,
         parts.role,
         parts.names.clone(),
         context.clone(),
         timeout,
-    )?;
-    if !parts.swept.is_empty() {
-        sweep(
-            &mut producer,
-            &parts.kafka,
-            &parts.names,
-            parts.input,
-            parts.swept,
-        )?;
-    }
-    Ok(producer)
+    )
 }

@@ -45,9 +45,6 @@ pub struct Parts {
     pub role: &'static str,
     /// The topic it reads.
     pub input: Topic,
-    /// The topics it writes, swept whenever its transactional id is registered; empty where there is
-    /// nothing to sweep, because the broker applies no transactions.
-    pub swept: &'static [Topic],
     /// Where Kafka is.
     pub kafka: KafkaConfig,
     /// The topics' names.

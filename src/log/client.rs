@@ -207,15 +207,6 @@ impl KafkaConfig {
         config
     }
 
-    /// Returns the configuration of a client that knows the group's name and is no member of it.
-    pub fn outsider(&self) -> ClientConfig {
-        let mut config = self.base();
-        config
-            .set("group.id", &self.group_id)
-            .set("enable.auto.commit", "false");
-        config
-    }
-
     /// Returns the configuration of a role's transactional producer.
     pub fn transactional_producer(&self, role: &str) -> ClientConfig {
         let mut config = self.producer();

@@ -7,7 +7,6 @@ pub mod embedded;
 pub mod error;
 pub mod partitioner;
 pub mod statistics;
-pub mod sweep;
 pub mod table;
 pub mod topics;
 pub mod transaction;

@@ -13,7 +13,6 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::event::record::Output;
-use crate::event::topic::Topic;
 use crate::log::client::{KafkaConfig, TRANSACTION_TIMEOUT};
 use crate::log::error::{Remedy, remedy};
 use crate::log::partitioner::partition_of;
@@ -149,11 +148,6 @@ impl Transaction<'_> {
             let partitions = owner.names.partitions(output.topic);
             record = record.partition(partition_of(beside.as_bytes(), partitions));
         }
-        self.hand_over(record)
-    }
-
-    fn hand_over(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), TransactionError> {
-        let owner = &*self.owner;
         loop {
             match owner.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -166,19 +160,6 @@ impl Transaction<'_> {
                 Err((error, _)) => return Err(TransactionError::new("produce", error)),
             }
         }
-    }
-
-    /// Adds an empty record to the transaction, for its partition's sake: the transaction's end is
-    /// written there.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    pub fn touch(&self, topic: Topic, partition: i32) -> Result<(), TransactionError> {
-        // A compacted topic takes no record without a key.
-        let record = BaseRecord::<[u8], [u8]>::to(self.owner.names.of(topic))
-            .partition(partition)
-            .key(b"");
-        self.hand_over(record)
     }
 
     /// Adds the offsets to the transaction, under the consumer's present membership.

@@ -19,8 +19,6 @@ use crate::table::{TableMetrics, Tables};
 
 /// The role's name in the group and at the transaction coordinator.
 const ROLE: &str = "validate";
-/// The topics it writes.
-const OUTPUTS: &[Topic] = &[Topic::Decisions, Topic::Hitl, Topic::HitlOpen, Topic::Dlq];
 /// How often a start that waits for its tables looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(200);
 
@@ -83,26 +81,16 @@ pub fn run(
 ) -> Result<Counts, ValidateError> {
     let plan = TopicPlan::load(&settings.topics)?;
     refuse_drift(settings, &plan)?;
-    run_on(settings, &plan, OUTPUTS, failpoints, stop)
+    run_unchecked(settings, &plan, failpoints, stop)
 }
 
-/// Runs the role on the embedded broker: it knows no settings of topics that could be checked, and
-/// shows its readers what is aborted, so nothing is swept there.
+/// Runs the role on topics that nobody has checked: the embedded broker knows no settings of them.
 ///
 /// # Errors
 /// [`ValidateError`] tells what to mend.
-pub fn run_embedded(
+pub fn run_unchecked(
     settings: &Settings,
     plan: &TopicPlan,
-    stop: &Arc<AtomicBool>,
-) -> Result<Counts, ValidateError> {
-    run_on(settings, plan, &[], Failpoints::default(), stop)
-}
-
-fn run_on(
-    settings: &Settings,
-    plan: &TopicPlan,
-    swept: &'static [Topic],
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
 ) -> Result<Counts, ValidateError> {
@@ -157,7 +145,6 @@ fn run_on(
     let engine = Engine::start(Parts {
         role: ROLE,
         input: Topic::Patches,
-        swept,
         kafka: settings.kafka.clone(),
         names,
         config: settings.engine.clone(),

@@ -70,8 +70,6 @@ pub fn snapshot(stream: &Stream, isolation: &str) -> BTreeMap<Place, Told> {
         while !unread.is_empty() {
             assert!(Instant::now() < deadline, "{topic} has no end");
             match consumer.poll(Duration::from_millis(100)) {
-                // What a sweep leaves for readers of uncommitted records.
-                Some(Ok(message)) if message.headers().is_none() => {}
                 Some(Ok(message)) => {
                     let headers: Vec<Header> = message.headers().map_or_else(Vec::new, |headers| {
                         headers
