@@ -18,6 +18,8 @@ pub struct Owned {
     pub epoch: Epoch,
     /// Its books.
     pub ledger: PartitionLedger,
+    /// The committed offset; what is sealed past it has its transaction under way.
+    pub committed: i64,
     /// Records polled and not yet handed to a worker.
     pub gathered: Vec<Record>,
     /// The bytes of those records.
@@ -126,6 +128,7 @@ impl Assignment {
         let owned = Owned {
             epoch,
             ledger: PartitionLedger::starting_at(committed),
+            committed,
             gathered: Vec::new(),
             gathered_bytes: 0,
             paused: false,
@@ -148,6 +151,7 @@ impl Assignment {
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.epoch = epoch;
             owned.ledger.rewind(committed);
+            owned.committed = committed;
             owned.gathered.clear();
             owned.gathered_bytes = 0;
             owned.expect_marker();

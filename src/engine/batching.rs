@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Select;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use tracing::{debug, warn};
@@ -121,21 +122,19 @@ impl Engine {
         }
     }
 
-    /// Takes finished batches, waiting `patience` for the first. Returns whether there was one.
-    pub(super) fn collect(&mut self, patience: Duration) -> Result<bool, EngineError> {
-        let mut any = false;
-        let first = if patience.is_zero() {
-            self.workers.done().try_recv().ok()
-        } else {
-            self.workers.done().recv_timeout(patience).ok()
-        };
-        let mut next = first;
-        while let Some(done) = next {
-            any = true;
-            self.finish(done)?;
-            next = self.workers.done().try_recv().ok();
+    /// Takes finished batches, waiting `patience` for the first or for the end of a transaction.
+    pub(super) fn collect(&mut self, patience: Duration) -> Result<(), EngineError> {
+        if !patience.is_zero() {
+            // The end of a transaction is as good a reason to look around.
+            let mut events = Select::new();
+            events.recv(self.workers.done());
+            events.recv(self.committer.closed());
+            let _ = events.ready_timeout(patience);
         }
-        Ok(any)
+        while let Ok(done) = self.workers.done().try_recv() {
+            self.finish(done)?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, done: Done) -> Result<(), EngineError> {

@@ -1,15 +1,15 @@
-//! Committing: the sealed prefix of every partition in one transaction, and what to do when that
-//! fails.
+//! Committing: when a transaction is due, what is in it, and what to do when it fails.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{error, info, warn};
 
 use crate::engine::attempts::Starts;
+use crate::engine::committer::{Committer, Job};
 use crate::engine::error::EngineError;
-use crate::engine::failpoint::Point;
 use crate::engine::metrics::Ended;
 use crate::engine::run::{Engine, Parts};
 use crate::event::codec::printable;
@@ -21,6 +21,8 @@ use crate::log::transaction::{TransactionError, TransactionalProducer};
 /// Losing the name twice within this time, to a producer or in the group, means that another process
 /// runs under it.
 pub(super) const FENCING_WINDOW: Duration = Duration::from_secs(60);
+/// How long a commit is waited for before the engine looks whether it ever comes.
+const SETTLE_STEP: Duration = Duration::from_millis(100);
 /// How long the group may take to tell a fenced replica that its name is taken: two heartbeats.
 const FENCING_GRACE: Duration = Duration::from_millis(2_500);
 /// How long registering a new producer may take: the brokers first end what the old one left open.
@@ -29,9 +31,11 @@ const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
 const REGISTER_TRY: Duration = Duration::from_secs(20);
 
 impl Engine {
-    /// Commits if a bound of time, records or bytes is reached.
+    /// Takes what became of the transaction under way; begins the next if a bound of time, records
+    /// or bytes is reached.
     pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
-        if self.finished_records == 0 {
+        self.look_after_commit(Duration::ZERO)?;
+        if self.finished_records == 0 || self.committer.is_busy() {
             return Ok(());
         }
         let config = &self.parts.config;
@@ -45,28 +49,63 @@ impl Engine {
             || self.last_commit.elapsed() >= config.commit_interval()
             || self.finished_records >= config.commit_records
             || self.finished_bytes >= config.commit_bytes;
-        if due { self.commit_now() } else { Ok(()) }
+        if due {
+            self.begin_commit();
+        }
+        Ok(())
     }
 
-    /// Commits whatever is sealed; does nothing if nothing is.
+    /// Commits whatever is sealed and waits for it; does nothing if nothing is.
     pub(super) fn commit_now(&mut self) -> Result<(), EngineError> {
+        self.settle()?;
+        self.begin_commit();
+        self.settle()
+    }
+
+    /// Waits until no transaction is under way.
+    pub(super) fn settle(&mut self) -> Result<(), EngineError> {
+        while self.committer.is_busy() {
+            self.look_after_commit(SETTLE_STEP)?;
+        }
+        Ok(())
+    }
+
+    fn begin_commit(&mut self) {
         let sealed = self.seal();
         if sealed.is_empty() {
-            return Ok(());
+            return;
         }
-        let began = Instant::now();
-        let outcome = self.transact(&sealed);
+        self.finished_records = 0;
+        self.finished_bytes = 0;
         self.last_commit = Instant::now();
-        match outcome {
-            Ok(()) => {
-                self.parts.failpoints.pass(Point::AfterCommit);
-                let seconds = began.elapsed().as_secs_f64();
-                self.parts.metrics.transaction(Ended::Committed, seconds);
-                self.account(sealed);
-                Ok(())
-            }
-            Err(failure) => self.recover(&failure),
+        let outside = self.parts.failpoints.offsets_outside_transaction();
+        self.committer.begin(Job {
+            offsets: self.offsets_of(&sealed),
+            member: self.consumer.group_metadata(),
+            outside: outside.then(|| Arc::clone(&self.consumer)),
+            sealed,
+        });
+    }
+
+    /// Waits up to `patience` for the transaction under way, and leaves behind a committer that does
+    /// not come back.
+    fn look_after_commit(&mut self, patience: Duration) -> Result<(), EngineError> {
+        if let Some(closed) = self.committer.wait(patience) {
+            return match closed.outcome {
+                Ok(()) => {
+                    let seconds = closed.took.as_secs_f64();
+                    self.parts.metrics.transaction(Ended::Committed, seconds);
+                    self.account(closed.sealed);
+                    Ok(())
+                }
+                Err(failure) => self.recover(&failure),
+            };
         }
+        if self.committer.is_lost() {
+            error!("the client does not come back from a transaction; going on without it");
+            return self.replace_producer();
+        }
+        Ok(())
     }
 
     /// Takes the contiguous finished prefix of every partition.
@@ -78,42 +117,6 @@ impl Engine {
             }
         }
         sealed
-    }
-
-    /// Begin, produce, send offsets, commit.
-    fn transact(&mut self, sealed: &[(i32, Sealed)]) -> Result<(), TransactionError> {
-        let offsets = self.offsets_of(sealed);
-        let outside = self.parts.failpoints.offsets_outside_transaction();
-        let transaction = self.producer.begin()?;
-        let steps = || -> Result<(), TransactionError> {
-            for output in sealed
-                .iter()
-                .flat_map(|(_, run)| &run.handled)
-                .flat_map(|h| &h.outputs)
-            {
-                transaction.send(output)?;
-            }
-            if self.parts.failpoints.is_armed() {
-                // A failpoint past this line means what it says: the outputs are at the broker.
-                transaction.flush()?;
-            }
-            self.parts.failpoints.pass(Point::AfterProduce);
-            if outside {
-                // The negative control: offsets that know nothing of the transaction.
-                let _ = self.consumer.commit(&offsets, CommitMode::Sync);
-            } else {
-                let member = self.consumer.group_metadata();
-                transaction
-                    .send_offsets(&offsets, &member.ok_or_else(TransactionError::no_member)?)?;
-            }
-            self.parts.failpoints.pass(Point::AfterSendOffsets);
-            self.parts.failpoints.pass(Point::BeforeCommit);
-            Ok(())
-        };
-        match steps() {
-            Ok(()) => transaction.commit(),
-            failed => transaction.or_abort(failed),
-        }
     }
 
     fn offsets_of(&self, sealed: &[(i32, Sealed)]) -> TopicPartitionList {
@@ -135,8 +138,6 @@ impl Engine {
 
     /// Counts what is committed.
     fn account(&mut self, sealed: Vec<(i32, Sealed)>) {
-        self.finished_records = 0;
-        self.finished_bytes = 0;
         let now_ms = (self.parts.clock)();
         for (partition, run) in sealed {
             let mut counts = Counts::default();
@@ -152,14 +153,13 @@ impl Engine {
             if let Some(owned) = self.assignment.get_mut(partition) {
                 owned.marked = owned.careful_until.is_some_and(|until| run.next < until);
                 owned.probation_until = None;
+                owned.committed = run.next;
             }
         }
     }
 
     /// Answers a failed transaction as its error asks.
     pub(super) fn recover(&mut self, failure: &TransactionError) -> Result<(), EngineError> {
-        self.finished_records = 0;
-        self.finished_bytes = 0;
         warn!(
             step = failure.step,
             remedy = ?failure.remedy,
@@ -205,7 +205,7 @@ impl Engine {
         loop {
             match register(&self.parts, &self.producer_context, REGISTER_TRY) {
                 Ok(producer) => {
-                    self.producer = producer;
+                    self.committer = commit_with(&self.parts, producer)?;
                     break;
                 }
                 Err(failure) if failure.remedy == Remedy::Stop => {
@@ -240,6 +240,14 @@ pub(super) fn cannot_register(parts: &Parts, source: TransactionError) -> Engine
         id: parts.kafka.transactional_id(parts.role),
         source,
     }
+}
+
+/// Starts the thread that commits with this producer.
+pub(super) fn commit_with(
+    parts: &Parts,
+    producer: TransactionalProducer,
+) -> Result<Committer, EngineError> {
+    Committer::start(producer, Arc::clone(&parts.failpoints)).map_err(EngineError::Thread)
 }
 
 /// Registers the role's transactional id, which ends what an earlier transaction under it left open.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use signal_hook::consts::{SIGKILL, SIGSTOP};
 use signal_hook::low_level::raise;
 
-/// Names the environment variable: `<point>:<kill|freeze>[:<nth hit>]`, `abort-on:<text>` or
+/// Names the environment variable: `<point>:<kill|freeze|hang>[:<nth hit>]`, `abort-on:<text>` or
 /// `offsets-outside-transaction`, several joined by commas.
 pub const FAILPOINT_ENV: &str = "CRISOL_FAILPOINT";
 
@@ -34,6 +34,8 @@ pub enum Point {
 enum Action {
     Kill,
     Freeze,
+    /// The thread that passes never goes on; the process does.
+    Hang,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub struct Failpoints {
 /// A failpoint that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze>[:<nth>], abort-on:<text> or offsets-outside-transaction"
+    "CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze|hang>[:<nth>], abort-on:<text> or offsets-outside-transaction"
 )]
 pub struct InvalidFailpoint(String);
 
@@ -96,6 +98,7 @@ fn armed(text: &str) -> Option<Armed> {
     let action = match parts.next()? {
         "kill" => Action::Kill,
         "freeze" => Action::Freeze,
+        "hang" => Action::Hang,
         _ => return None,
     };
     let nth = match parts.next() {
@@ -123,6 +126,9 @@ impl Failpoints {
             let signal = match action {
                 Action::Kill => SIGKILL,
                 Action::Freeze => SIGSTOP,
+                Action::Hang => loop {
+                    std::thread::park();
+                },
             };
             // Raising either signal cannot fail in a way that could be handled here.
             let _ = raise(signal);
@@ -156,6 +162,7 @@ mod tests {
         for text in [
             "after-poll:kill",
             "before-commit:freeze:3",
+            "after-send-offsets:hang",
             "abort-on:xyz",
             "offsets-outside-transaction,before-commit:kill",
         ] {

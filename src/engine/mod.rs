@@ -1,6 +1,6 @@
 //! The engine: poll, dispatch, commit, rebalance, shutdown.
 //!
-//! One thread owns the consumer and the transactional producer. Workers get batches and hand back
+//! One thread owns the consumer, another the transactional producer. Workers get batches and hand back
 //! outcomes; outcomes are held until their offset is in the contiguous finished prefix, and then
 //! written in one transaction with the offsets. See `docs/engine.md`.
 
@@ -8,6 +8,7 @@ mod assignment;
 mod attempts;
 mod batching;
 mod commit;
+mod committer;
 mod config;
 mod error;
 mod failpoint;

@@ -45,15 +45,15 @@ impl Engine {
             let next = {
                 let mut asked = self.events.rebalances.lock();
                 if asked.is_empty() {
-                    None
-                } else {
-                    Some(asked.remove(0))
+                    return Ok(());
                 }
+                asked.remove(0)
             };
+            // No partition comes or goes while a transaction is under way.
+            self.settle()?;
             match next {
-                None => return Ok(()),
-                Some(Rebalance::Assign(partitions)) => self.take_on(&partitions)?,
-                Some(Rebalance::Revoke(partitions)) => self.give_up(&partitions)?,
+                Rebalance::Assign(partitions) => self.take_on(&partitions)?,
+                Rebalance::Revoke(partitions) => self.give_up(&partitions)?,
             }
         }
     }
@@ -174,6 +174,7 @@ impl Engine {
 
     /// Waits a bounded time for work in flight of these partitions and commits what is sealed.
     pub(super) fn drain(&mut self, partitions: &[i32]) -> Result<(), EngineError> {
+        self.settle()?;
         let deadline = Instant::now() + self.parts.config.drain();
         for partition in partitions {
             if let Some(owned) = self.assignment.get_mut(*partition) {
@@ -198,6 +199,8 @@ impl Engine {
 
     /// Begins every owned partition again where the group stands.
     pub(super) fn rewind(&mut self) -> Result<(), EngineError> {
+        self.finished_records = 0;
+        self.finished_bytes = 0;
         let mut owned = TopicPartitionList::new();
         for partition in self.assignment.partitions() {
             owned.add_partition(&self.topic, partition);

@@ -11,7 +11,8 @@ use tracing::{info, warn};
 
 use crate::engine::assignment::Assignment;
 use crate::engine::attempts::ProcessName;
-use crate::engine::commit::{cannot_register, register};
+use crate::engine::commit::{cannot_register, commit_with, register};
+use crate::engine::committer::Committer;
 use crate::engine::config::EngineConfig;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Failpoints;
@@ -26,7 +27,6 @@ use crate::log::client::KafkaConfig;
 use crate::log::error::is_instance_fenced;
 use crate::log::statistics::{ConsumerEvents, ProducerContext};
 use crate::log::topics::TopicNames;
-use crate::log::transaction::TransactionalProducer;
 use crate::pipeline::{Clock, Pipeline};
 
 /// How long the engine waits for the first record when nothing is in flight.
@@ -72,7 +72,7 @@ pub struct Engine {
     pub(super) topic: Arc<str>,
     pub(super) consumer: Arc<BaseConsumer<ConsumerEvents>>,
     pub(super) events: ConsumerEvents,
-    pub(super) producer: TransactionalProducer,
+    pub(super) committer: Committer,
     pub(super) producer_context: ProducerContext,
     pub(super) workers: Workers,
     pub(super) assignment: Assignment,
@@ -98,6 +98,7 @@ impl Engine {
         let producer_context = ProducerContext::default();
         let producer = register(&parts, &producer_context, Duration::from_secs(30))
             .map_err(|source| cannot_register(&parts, source))?;
+        let committer = commit_with(&parts, producer)?;
         let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
         let consumer = join(&parts, &topic, &events)?;
         let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)
@@ -108,7 +109,7 @@ impl Engine {
             topic,
             consumer,
             events,
-            producer,
+            committer,
             producer_context,
             workers,
             assignment: Assignment::default(),
@@ -175,7 +176,6 @@ impl Engine {
         self.dispatch()?;
         self.collect(Duration::ZERO)?;
         self.commit_if_due()?;
-        self.producer.poll();
         self.ask_again_for_open_items();
         self.regulate();
         Ok(())
@@ -194,7 +194,11 @@ impl Engine {
             .assignment
             .iter()
             .any(|(_, owned)| !owned.ledger.is_idle());
-        if busy { BUSY_PATIENCE } else { IDLE_PATIENCE }
+        if busy || self.committer.is_busy() {
+            BUSY_PATIENCE
+        } else {
+            IDLE_PATIENCE
+        }
     }
 
     /// A full partition is given a moment to empty before it is paused.
@@ -249,7 +253,7 @@ impl Engine {
             &self.producer_context.statistics,
             self.assignment
                 .iter()
-                .map(|(partition, owned)| (partition, owned.ledger.sealed_through())),
+                .map(|(partition, owned)| (partition, owned.committed)),
         );
     }
 

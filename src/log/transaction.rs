@@ -24,6 +24,12 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a step gets even past the transaction's deadline: a replica that was frozen asks what became
 /// of its transaction, and the answer tells a zombie from an outage.
 const LAST_TRY: Duration = Duration::from_secs(1);
+/// One try of an abort: between two, delivery reports are taken.
+const ABORT_TRY: Duration = Duration::from_millis(500);
+/// The longest a transaction can take, its abort included.
+pub const LONGEST: Duration = TRANSACTION_TIMEOUT
+    .saturating_add(LAST_TRY)
+    .saturating_add(ABORT_TIMEOUT);
 /// How long a full send queue is drained before the next try.
 const QUEUE_FULL_POLL: Duration = Duration::from_millis(5);
 
@@ -221,7 +227,10 @@ impl Transaction<'_> {
     /// [`TransactionError`] if the producer is spent.
     pub fn abort(self) -> Result<(), TransactionError> {
         retry("abort", ABORT_TIMEOUT, |left| {
-            self.owner.producer.abort_transaction(left)
+            // The client gives up what was still to be sent, and waits for somebody to take the
+            // reports of that.
+            self.owner.producer.poll(Duration::ZERO);
+            self.owner.producer.abort_transaction(left.min(ABORT_TRY))
         })
     }
 

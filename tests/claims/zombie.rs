@@ -122,6 +122,31 @@ fn what_a_replica_frozen_before_its_commit_has_produced_never_counts_and_it_rejo
 }
 
 #[test]
+fn a_transaction_that_never_comes_back_is_left_behind_and_never_counts() {
+    let cluster = Cluster::shared();
+    let stream = Stream::create(cluster.bootstrap(), "stuck");
+    let mut replica = Replica::start(
+        &stream,
+        "r0",
+        &[("CRISOL_FAILPOINT", "after-send-offsets:hang:5")],
+    );
+    replica.wait_assigned();
+    let mut load = Load::begin(&stream, "stuck", 5);
+    load.run_until(HEIR_LIMIT, || {
+        replica.says("the client does not come back", 0)
+    });
+    // Its outputs and offsets are at the brokers: nothing but the new producer's registration ends it.
+    load.run_until(HEIR_LIMIT, || {
+        replica.says("rewound to committed offsets", 0)
+    });
+    load.run_until_seen(500, HEIR_LIMIT);
+    let report = load.end();
+    println!("{} events: {}", load.fed, in_short(&report));
+    assert!(report.is_clean(), "{report}");
+    replica.stop();
+}
+
+#[test]
 fn what_a_replica_frozen_before_its_transaction_holds_in_memory_never_counts_and_it_rejoins() {
     let cluster = Cluster::shared();
     let stream = Stream::create(cluster.bootstrap(), "sleeper");
