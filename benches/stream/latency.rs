@@ -49,13 +49,14 @@ pub fn measure(cluster: &Cluster, rate: f64) -> String {
         }
     }
     let fed_for = feeding.join().unwrap();
+    let transactions = super::service::transactions(&replica.http());
     replica.stop();
     let seen = latencies.len();
     let mut counted: Vec<i64> = latencies.split_off(seen / 5);
     counted.sort_unstable();
     let at = |share: f64| counted[((counted.len() - 1) as f64 * share) as usize];
     format!(
-        "latency at {:.0}/s ({seen} of {total} seen): p50 {} ms, p90 {} ms, p99 {} ms",
+        "latency at {:.0}/s ({seen} of {total} seen): p50 {} ms, p90 {} ms, p99 {} ms; {transactions}",
         total as f64 / fed_for.as_secs_f64(),
         at(0.5),
         at(0.9),

@@ -9,8 +9,10 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::stream::Stream;
 
-/// As often as the service commits.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+/// As many as the service has in a transaction when it is busy.
+const COMMIT_RECORDS: usize = 10_000;
+/// A transaction with fewer ends when nothing more comes.
+const PATIENCE: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns records a second from the first commit to the last.
@@ -27,6 +29,7 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> f64 {
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "100")
+        .set("fetch.queue.backoff.ms", "10")
         .create()
         .unwrap();
     let producer: BaseProducer = ClientConfig::new()
@@ -34,6 +37,9 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> f64 {
         .set("transactional.id", &group)
         .set("compression.type", "lz4")
         .set("linger.ms", "5")
+        // As the service's: the default of 100 ms is spent on every transaction that begins while the
+        // markers of the last are still written.
+        .set("retry.backoff.ms", "20")
         .set("batch.num.messages", "10000")
         .set("message.max.bytes", "4194304")
         .set("queue.buffering.max.messages", "200000")
@@ -45,12 +51,12 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> f64 {
     let mut first: Option<(Instant, usize)> = None;
     let mut total = 0;
     while total < events {
-        let until = Instant::now() + COMMIT_INTERVAL;
+        let full = total + COMMIT_RECORDS;
         let mut next: std::collections::BTreeMap<i32, i64> = std::collections::BTreeMap::new();
         producer.begin_transaction().unwrap();
-        while Instant::now() < until {
-            let Some(message) = consumer.poll(Duration::from_millis(10)) else {
-                continue;
+        while total < full {
+            let Some(message) = consumer.poll(PATIENCE) else {
+                break;
             };
             let message = message.unwrap();
             let mut record = BaseRecord::<[u8], [u8]>::to(&out);

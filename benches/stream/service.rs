@@ -43,7 +43,11 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let note = usage(replica.process.id(), events);
+    let note = format!(
+        "{}, {}",
+        usage(replica.process.id(), events),
+        transactions(&address)
+    );
     replica.stop();
     Round { rate, note }
 }
@@ -55,6 +59,18 @@ pub fn taken(address: &str) -> u64 {
         .filter(|line| line.starts_with("crisol_ledger_records_total{entry=\"taken\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum()
+}
+
+/// Returns how many transactions it took and how long one was, on average.
+pub fn transactions(address: &str) -> String {
+    let text = get(address, "/metrics");
+    let figure = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |value| value.trim().parse::<f64>().unwrap())
+    };
+    let count = figure("crisol_transaction_seconds_count");
+    let mean = figure("crisol_transaction_seconds_sum") / count.max(1.0);
+    format!("{count:.0} transactions of {:.0} ms", mean * 1_000.0)
 }
 
 fn get(address: &str, path: &str) -> String {
@@ -76,7 +92,7 @@ fn usage(pid: u32, events: usize) -> String {
             .find_map(|line| {
                 line.strip_prefix(name)?
                     .split_whitespace()
-                    .nth(1)?
+                    .next()?
                     .parse::<u64>()
                     .ok()
             })
