@@ -2,6 +2,7 @@
 //!
 //! `make bench` runs it. Machines are noisy, so the figure to quote is the ratio of medians; the two
 //! run in turn. `CRISOL_BENCH_EVENTS` and `CRISOL_BENCH_ROUNDS` change the size.
+//! With `CRISOL_BENCH_SOAK=30` it watches the memory of the service for 30 minutes instead.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +28,7 @@ mod stream;
 mod latency;
 mod passthrough;
 mod service;
+mod soak;
 
 use crate::fixture::Cluster;
 use crate::oracle::{Event, Generator, World};
@@ -44,6 +46,10 @@ fn main() {
     let events = number("CRISOL_BENCH_EVENTS", EVENTS);
     let rounds = number("CRISOL_BENCH_ROUNDS", ROUNDS);
     let cluster = Cluster::start(1);
+    if let Ok(minutes) = std::env::var("CRISOL_BENCH_SOAK") {
+        println!("{}", soak::measure(&cluster, minutes.parse().unwrap()));
+        return;
+    }
     let stream = Stream::create(cluster.bootstrap(), "bench");
     let world = World::generate(7, CVES);
     stream.publish(&world);

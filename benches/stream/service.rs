@@ -83,21 +83,16 @@ fn get(address: &str, path: &str) -> String {
     text
 }
 
-/// Resident memory and CPU time an event, from `/proc`.
-fn usage(pid: u32, events: usize) -> String {
+/// Returns a figure of memory as `/proc` has it: `VmRSS:` now, `VmHWM:` at most.
+pub fn memory_mib(pid: u32, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix(name)?
-                    .split_whitespace()
-                    .next()?
-                    .parse::<u64>()
-                    .ok()
-            })
-            .unwrap_or(0)
-    };
+    let line = status.lines().find_map(|line| line.strip_prefix(figure));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1_024
+}
+
+/// The most memory and CPU time an event, from `/proc`.
+fn usage(pid: u32, events: usize) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let ticks: u64 = stat
         .rsplit(')')
@@ -113,6 +108,6 @@ fn usage(pid: u32, events: usize) -> String {
     format!(
         "{:.1} us of CPU an event, {} MiB peak",
         micros,
-        kib("VmHWM:") / 1_024
+        memory_mib(pid, "VmHWM:")
     )
 }

@@ -128,7 +128,7 @@ impl Engine {
             // The end of a transaction is as good a reason to look around.
             let mut events = Select::new();
             events.recv(self.workers.done());
-            events.recv(self.committer.closed());
+            events.recv(self.committer.ended());
             let _ = events.ready_timeout(patience);
         }
         while let Ok(done) = self.workers.done().try_recv() {
@@ -157,12 +157,6 @@ impl Engine {
             self.forget_proposed(partition, from);
             return Ok(());
         };
-        self.finished_bytes += handled
-            .iter()
-            .flat_map(|h| &h.outputs)
-            .map(crate::event::record::Output::size_bytes)
-            .sum::<usize>();
-        self.finished_records += handled.len();
         owned
             .ledger
             .finish(done.id, handled)

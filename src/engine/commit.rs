@@ -8,7 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{error, info, warn};
 
 use crate::engine::attempts::Starts;
-use crate::engine::committer::{Committer, Job};
+use crate::engine::committer::{Commit, Committer};
 use crate::engine::error::EngineError;
 use crate::engine::metrics::Ended;
 use crate::engine::run::{Engine, Parts};
@@ -31,59 +31,60 @@ const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
 const REGISTER_TRY: Duration = Duration::from_secs(20);
 
 impl Engine {
-    /// Takes what became of the transaction under way; begins the next if a bound of time, records
-    /// or bytes is reached.
+    /// Takes what became of a closing transaction, puts what is finished into the open one, and closes
+    /// that if a bound of time, records or bytes is reached.
     pub(super) fn commit_if_due(&mut self) -> Result<(), EngineError> {
         self.look_after_commit(Duration::ZERO)?;
-        if self.finished_records == 0 || self.committer.is_busy() {
-            return Ok(());
-        }
-        let config = &self.parts.config;
-        // A full partition takes nothing more before a commit, so waiting for the interval would
-        // only hold the stream.
-        let blocked = self
-            .assignment
-            .iter()
-            .any(|(_, owned)| owned.is_full(config) && !owned.ledger.is_unfinished());
-        let due = blocked
-            || self.last_commit.elapsed() >= config.commit_interval()
-            || self.finished_records >= config.commit_records
-            || self.finished_bytes >= config.commit_bytes;
-        if due {
-            self.begin_commit();
+        self.seal();
+        if self.committer.is_due(&self.parts.config) {
+            self.close_transaction();
         }
         Ok(())
     }
 
-    /// Commits whatever is sealed and waits for it; does nothing if nothing is.
+    /// Commits whatever is finished and waits for it; does nothing if nothing is.
     pub(super) fn commit_now(&mut self) -> Result<(), EngineError> {
-        self.settle()?;
-        self.begin_commit();
-        self.settle()
+        loop {
+            self.settle()?;
+            self.seal();
+            if !self.committer.is_busy() {
+                return Ok(());
+            }
+            self.close_transaction();
+        }
     }
 
-    /// Waits until no transaction is under way.
-    pub(super) fn settle(&mut self) -> Result<(), EngineError> {
+    /// Ends the open transaction unread, if there is one. What it held must then be begun again or
+    /// let go.
+    pub(super) fn abort_open(&mut self) -> Result<(), EngineError> {
+        self.settle()?;
+        self.committer.abort();
         while self.committer.is_busy() {
+            if let Some(closed) = self.committer.wait(SETTLE_STEP) {
+                self.parts.metrics.transaction(Ended::Aborted, 0.0);
+                return closed.outcome.or_else(|failure| self.recover(&failure));
+            }
+            if self.committer.is_lost() {
+                return self.leave_committer();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until no transaction is closing.
+    pub(super) fn settle(&mut self) -> Result<(), EngineError> {
+        while self.committer.is_closing() {
             self.look_after_commit(SETTLE_STEP)?;
         }
         Ok(())
     }
 
-    fn begin_commit(&mut self) {
-        let sealed = self.seal();
-        if sealed.is_empty() {
-            return;
-        }
-        self.finished_records = 0;
-        self.finished_bytes = 0;
-        self.last_commit = Instant::now();
+    fn close_transaction(&mut self) {
         let outside = self.parts.failpoints.offsets_outside_transaction();
-        self.committer.begin(Job {
-            offsets: self.offsets_of(&sealed),
+        self.committer.commit(Commit {
+            offsets: self.offsets(),
             member: self.consumer.group_metadata(),
             outside: outside.then(|| Arc::clone(&self.consumer)),
-            sealed,
         });
     }
 
@@ -102,34 +103,43 @@ impl Engine {
             };
         }
         if self.committer.is_lost() {
-            error!("the client does not come back from a transaction; going on without it");
-            return self.replace_producer();
+            return self.leave_committer();
         }
         Ok(())
     }
 
-    /// Takes the contiguous finished prefix of every partition.
-    fn seal(&mut self) -> Vec<(i32, Sealed)> {
-        let mut sealed = Vec::new();
-        for (partition, owned) in self.assignment.iter_mut() {
-            while let Some(run) = owned.ledger.seal_next() {
-                sealed.push((partition, run));
-            }
-        }
-        sealed
+    fn leave_committer(&mut self) -> Result<(), EngineError> {
+        error!("the client does not come back from a transaction; going on without it");
+        self.replace_producer()
     }
 
-    fn offsets_of(&self, sealed: &[(i32, Sealed)]) -> TopicPartitionList {
+    /// Puts the contiguous finished prefix of every partition into the transaction, as far as it has
+    /// room, and a batch of each in turn so that none waits for the others.
+    fn seal(&mut self) {
+        let mut any = true;
+        while any {
+            any = false;
+            for (partition, owned) in self.assignment.iter_mut() {
+                if !self.committer.has_room(&self.parts.config) {
+                    return;
+                }
+                if let Some(run) = owned.ledger.seal_next() {
+                    self.committer.add(partition, run);
+                    any = true;
+                }
+            }
+        }
+    }
+
+    fn offsets(&self) -> TopicPartitionList {
         let mut offsets = TopicPartitionList::new();
-        for (partition, owned) in self.assignment.iter() {
-            let Some((_, last)) = sealed.iter().rev().find(|(p, _)| *p == partition) else {
-                continue;
-            };
+        for (partition, next) in self.committer.offsets() {
             let mut element = offsets.add_partition(&self.topic, partition);
             // Setting a non-negative offset cannot fail.
-            let _ = element.set_offset(Offset::Offset(last.next));
+            let _ = element.set_offset(Offset::Offset(next));
             // In quarantine the next record is attempted by this very start.
-            if let Some(until) = owned.careful_until.filter(|until| last.next < *until) {
+            let suspect = self.assignment.get(partition).and_then(|o| o.careful_until);
+            if let Some(until) = suspect.filter(|until| next < *until) {
                 element.set_metadata(Starts::default().metadata_with(self.name, until));
             }
         }

@@ -1,20 +1,27 @@
 //! Carrying transactions out, on a thread of their own: the engine takes records in meanwhile, and a
 //! call of the client that never comes back holds up nobody but this thread.
 //!
+//! Outputs are sent as soon as they are sealed, into a transaction that is open until its commit is
+//! due: the first batch that a transaction writes to a partition costs the brokers some 10 ms (they
+//! ask the coordinator whether the transaction is known), one partition after the other.
+//!
 //! That such calls exist is librdkafka's issues 5456 and 5511: sending offsets ignores its timeout,
 //! and waits for a group coordinator that has left the cluster until something else wakes it. A
 //! committer that overstays is left behind with its producer. The next one registers the same
 //! transactional id, which fences it, so whatever it still does counts for nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 
+use crate::engine::config::EngineConfig;
 use crate::engine::failpoint::{Failpoints, Point};
+use crate::event::record::Output;
 use crate::ledger::Sealed;
 use crate::log::statistics::ConsumerEvents;
 use crate::log::transaction::{LONGEST, TransactionError, TransactionalProducer};
@@ -24,10 +31,18 @@ const IDLE: Duration = Duration::from_millis(100);
 /// The longest a transaction with all its tries takes, and a margin. Past that the call is stuck.
 const LOST_AFTER: Duration = LONGEST.saturating_add(Duration::from_secs(2));
 
-/// One transaction to carry out.
-pub struct Job {
-    /// The finished prefix of each partition.
-    pub sealed: Vec<(i32, Sealed)>,
+/// What the thread is to do next.
+enum Work {
+    /// Send these, in a transaction that the first of them opens.
+    Send(Vec<Output>),
+    /// Add the offsets and commit.
+    Commit(Commit),
+    /// End the transaction unread.
+    Abort,
+}
+
+/// What a commit needs beside the outputs.
+pub struct Commit {
     /// Where each partition goes on.
     pub offsets: TopicPartitionList,
     /// The consumer's membership as of now.
@@ -38,19 +53,29 @@ pub struct Job {
 
 /// What became of a transaction.
 pub struct Closed {
-    /// What it held.
+    /// What it held, without the outputs.
     pub sealed: Vec<(i32, Sealed)>,
     /// Whether it was committed.
     pub outcome: Result<(), TransactionError>,
-    /// How long it took.
+    /// From its opening to its end.
     pub took: Duration,
 }
 
-/// The thread that owns the transactional producer.
+/// A transaction as the engine sees it.
+struct Open {
+    since: Instant,
+    /// When its end was asked for.
+    closing: Option<Instant>,
+    sealed: Vec<(i32, Sealed)>,
+    records: usize,
+    bytes: usize,
+}
+
+/// The thread that owns the transactional producer, and what is in its transaction.
 pub struct Committer {
-    jobs: Option<Sender<Job>>,
-    closed: Receiver<Closed>,
-    busy_since: Option<Instant>,
+    work: Option<Sender<Work>>,
+    ended: Receiver<Result<(), TransactionError>>,
+    open: Option<Open>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,58 +88,132 @@ impl Committer {
         producer: TransactionalProducer,
         failpoints: Arc<Failpoints>,
     ) -> Result<Self, std::io::Error> {
-        let (jobs, job_receiver) = bounded(1);
-        let (closed_sender, closed) = bounded(1);
+        let (work, works) = unbounded();
+        let (ends, ended) = bounded(1);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || serve(producer, &job_receiver, &closed_sender, &failpoints))?;
+            .spawn(move || serve(producer, &works, &ends, &failpoints))?;
         Ok(Self {
-            jobs: Some(jobs),
-            closed,
-            busy_since: None,
+            work: Some(work),
+            ended,
+            open: None,
             thread: Some(thread),
         })
     }
 
-    /// Begins a transaction. One at a time: the caller sees to it that none is under way.
-    pub fn begin(&mut self, job: Job) {
-        debug_assert!(!self.is_busy());
-        self.busy_since = Some(Instant::now());
-        if let Some(jobs) = &self.jobs {
-            // A thread that is gone never answers, and is found lost.
-            let _ = jobs.try_send(job);
+    /// Returns whether a transaction is open or being closed.
+    pub fn is_busy(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Returns whether the transaction's end was asked for and is still to come.
+    pub fn is_closing(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.closing.is_some())
+    }
+
+    /// Returns whether more may go into the transaction: it is not closing, nor at its bounds.
+    pub fn has_room(&self, config: &EngineConfig) -> bool {
+        self.open.as_ref().is_none_or(|open| {
+            open.closing.is_none()
+                && open.records < config.commit_records
+                && open.bytes < config.commit_bytes
+        })
+    }
+
+    /// Returns whether the open transaction has reached a bound of time, records or bytes.
+    pub fn is_due(&self, config: &EngineConfig) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.closing.is_none()
+                && (open.since.elapsed() >= config.commit_interval()
+                    || open.records >= config.commit_records
+                    || open.bytes >= config.commit_bytes)
+        })
+    }
+
+    /// Sends the outputs of a sealed run, opening a transaction if none is open. The caller has
+    /// asked for room.
+    pub fn add(&mut self, partition: i32, mut run: Sealed) {
+        let outputs: Vec<Output> = run
+            .handled
+            .iter_mut()
+            .flat_map(|one| std::mem::take(&mut one.outputs))
+            .collect();
+        let open = self.open.get_or_insert_with(|| Open {
+            since: Instant::now(),
+            closing: None,
+            sealed: Vec::new(),
+            records: 0,
+            bytes: 0,
+        });
+        open.records += run.handled.len();
+        open.bytes += outputs.iter().map(Output::size_bytes).sum::<usize>();
+        open.sealed.push((partition, run));
+        self.tell(Work::Send(outputs));
+    }
+
+    /// Returns the offset that each partition goes on at once the transaction is committed.
+    pub fn offsets(&self) -> BTreeMap<i32, i64> {
+        let sealed = self.open.iter().flat_map(|open| &open.sealed);
+        sealed
+            .map(|(partition, run)| (*partition, run.next))
+            .collect()
+    }
+
+    /// Asks for the end of the open transaction.
+    pub fn commit(&mut self, commit: Commit) {
+        self.close(Work::Commit(commit));
+    }
+
+    /// Asks for the end of the open transaction, unread.
+    pub fn abort(&mut self) {
+        self.close(Work::Abort);
+    }
+
+    fn close(&mut self, work: Work) {
+        if let Some(open) = &mut self.open {
+            open.closing = Some(Instant::now());
+            self.tell(work);
         }
     }
 
-    /// Returns whether a transaction is under way.
-    pub fn is_busy(&self) -> bool {
-        self.busy_since.is_some()
+    fn tell(&self, work: Work) {
+        if let Some(works) = &self.work {
+            // A thread that is gone never answers, and is found lost.
+            let _ = works.send(work);
+        }
     }
 
-    /// Returns whether the transaction under way takes longer than it can.
+    /// Returns whether the end of the transaction takes longer than it can.
     pub fn is_lost(&self) -> bool {
-        self.busy_since
-            .is_some_and(|since| since.elapsed() > LOST_AFTER)
+        let closing = self.open.as_ref().and_then(|open| open.closing);
+        closing.is_some_and(|since| since.elapsed() > LOST_AFTER)
     }
 
-    /// Waits up to `patience` for the transaction under way and returns what became of it.
+    /// Waits up to `patience` for the end of a closing transaction and returns what became of it.
     pub fn wait(&mut self, patience: Duration) -> Option<Closed> {
-        self.busy_since?;
-        let closed = self.closed.recv_timeout(patience).ok()?;
-        self.busy_since = None;
-        Some(closed)
+        if !self.is_closing() {
+            return None;
+        }
+        let outcome = self.ended.recv_timeout(patience).ok()?;
+        self.open.take().map(|open| Closed {
+            sealed: open.sealed,
+            outcome,
+            took: open.since.elapsed(),
+        })
     }
 
-    /// Returns where finished transactions arrive, to wait for them beside other things; they are
+    /// Returns where the ends of transactions arrive, to wait for them beside other things; they are
     /// taken with [`Self::wait`].
-    pub fn closed(&self) -> &Receiver<Closed> {
-        &self.closed
+    pub fn ended(&self) -> &Receiver<Result<(), TransactionError>> {
+        &self.ended
     }
 }
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.work = None;
         // Whoever is busy may never come back.
         if !self.is_busy()
             && let Some(thread) = self.thread.take()
@@ -126,53 +225,63 @@ impl Drop for Committer {
 
 fn serve(
     mut producer: TransactionalProducer,
-    jobs: &Receiver<Job>,
-    closed: &Sender<Closed>,
+    works: &Receiver<Work>,
+    ends: &Sender<Result<(), TransactionError>>,
     failpoints: &Failpoints,
 ) {
     loop {
-        match jobs.recv_timeout(IDLE) {
-            Ok(job) => {
-                let began = Instant::now();
-                let outcome = transact(&mut producer, &job, failpoints);
-                let done = Closed {
-                    sealed: job.sealed,
-                    outcome,
-                    took: began.elapsed(),
-                };
-                if closed.send(done).is_err() {
+        match works.recv_timeout(IDLE) {
+            Ok(Work::Send(first)) => {
+                let end = transact(&mut producer, &first, works, failpoints);
+                if ends.send(end).is_err() {
                     return;
                 }
             }
+            // Nothing is open, so there is nothing to end.
+            Ok(Work::Commit(_) | Work::Abort) => {}
             Err(RecvTimeoutError::Timeout) => producer.poll(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-/// Begin, produce, send offsets, commit.
+/// Begin, produce as work comes, send offsets, commit. A failure is told when the end is asked for,
+/// which is soon.
 fn transact(
     producer: &mut TransactionalProducer,
-    job: &Job,
+    first: &[Output],
+    works: &Receiver<Work>,
     failpoints: &Failpoints,
 ) -> Result<(), TransactionError> {
-    let transaction = producer.begin()?;
-    let steps = || -> Result<(), TransactionError> {
-        let handled = job.sealed.iter().flat_map(|(_, run)| &run.handled);
-        for output in handled.flat_map(|one| &one.outputs) {
-            transaction.send(output)?;
+    let transaction = match producer.begin() {
+        Ok(transaction) => transaction,
+        Err(failure) => {
+            while let Ok(Work::Send(_)) = works.recv() {}
+            return Err(failure);
         }
+    };
+    let mut sent = transaction.send_all(first);
+    let commit = loop {
+        match works.recv() {
+            Ok(Work::Send(outputs)) if sent.is_ok() => sent = transaction.send_all(&outputs),
+            Ok(Work::Send(_)) => {}
+            Ok(Work::Commit(commit)) => break commit,
+            Ok(Work::Abort) | Err(_) => return transaction.abort(),
+        }
+    };
+    let steps = || -> Result<(), TransactionError> {
+        sent?;
         if failpoints.is_armed() {
             // A failpoint past this line means what it says: the outputs are at the broker.
             transaction.flush()?;
         }
         failpoints.pass(Point::AfterProduce);
-        if let Some(consumer) = &job.outside {
-            let _ = consumer.commit(&job.offsets, CommitMode::Sync);
+        if let Some(consumer) = &commit.outside {
+            let _ = consumer.commit(&commit.offsets, CommitMode::Sync);
         } else {
-            let member = job.member.as_ref();
+            let member = commit.member.as_ref();
             let member = member.ok_or_else(TransactionError::no_member)?;
-            transaction.send_offsets(&job.offsets, member)?;
+            transaction.send_offsets(&commit.offsets, member)?;
         }
         failpoints.pass(Point::AfterSendOffsets);
         failpoints.pass(Point::BeforeCommit);

@@ -39,7 +39,7 @@ impl Default for EngineConfig {
             commit_interval_ms: 100,
             commit_records: 10_000,
             commit_bytes: /* 16 MiB */ 16 * 1_024 * 1_024,
-            partition_records: 8_192,
+            partition_records: 4_096,
             partition_bytes: /* 8 MiB */ 8 * 1_024 * 1_024,
             drain_ms: 7_000,
         }

@@ -49,8 +49,6 @@ impl Engine {
                 }
                 asked.remove(0)
             };
-            // No partition comes or goes while a transaction is under way.
-            self.settle()?;
             match next {
                 Rebalance::Assign(partitions) => self.take_on(&partitions)?,
                 Rebalance::Revoke(partitions) => self.give_up(&partitions)?,
@@ -66,12 +64,12 @@ impl Engine {
             }
             self.parts.metrics.gone(*partition);
         }
-        self.finished_records = 0;
-        self.finished_bytes = 0;
     }
 
     fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
         self.parts.metrics.rebalance("assigned");
+        // No partition comes or goes while a transaction is open.
+        self.commit_now()?;
         let Some(committed) = self.committed(partitions)? else {
             return Ok(());
         };
@@ -154,11 +152,16 @@ impl Engine {
             .rebalance(if lost { "lost" } else { "revoked" });
         if lost {
             warn!(partitions = ?list, "partitions lost; what was in flight is dropped");
+            self.abort_open()?;
         } else {
             self.drain(&list)?;
             self.clear_marks(&list);
         }
         self.let_go(&list);
+        if lost {
+            // What others had in the aborted transaction is begun again.
+            self.rewind()?;
+        }
         let unassigned = match self.parts.kafka.assignment_strategy {
             AssignmentStrategy::Range => self.consumer.unassign(),
             AssignmentStrategy::CooperativeSticky => self.consumer.incremental_unassign(partitions),
@@ -199,8 +202,6 @@ impl Engine {
 
     /// Begins every owned partition again where the group stands.
     pub(super) fn rewind(&mut self) -> Result<(), EngineError> {
-        self.finished_records = 0;
-        self.finished_bytes = 0;
         let mut owned = TopicPartitionList::new();
         for partition in self.assignment.partitions() {
             owned.add_partition(&self.topic, partition);

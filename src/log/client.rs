@@ -166,9 +166,6 @@ impl KafkaConfig {
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
             .set("fetch.wait.max.ms", "100")
-            // A full queue is looked at again after this; the default of a second starves whoever
-            // has emptied it meanwhile.
-            .set("fetch.queue.backoff.ms", "10")
             // Fetched and not yet taken; bounds memory whatever the number of partitions.
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", /* 16 MiB */ "16384")
@@ -194,9 +191,6 @@ impl KafkaConfig {
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "100")
-            // A full queue is looked at again after this; the default of a second starves whoever
-            // has emptied it meanwhile.
-            .set("fetch.queue.backoff.ms", "10")
             .set("queued.min.messages", "5000")
             .set("queued.max.messages.kbytes", /* 4 MiB */ "4096")
             .set("fetch.message.max.bytes", "524288");

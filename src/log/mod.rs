@@ -4,6 +4,7 @@
 pub mod client;
 pub mod dead_letter;
 pub mod embedded;
+pub mod ends;
 pub mod error;
 pub mod partitioner;
 pub mod statistics;

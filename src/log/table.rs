@@ -20,14 +20,13 @@ use tracing::{info, warn};
 
 use crate::event::codec::printable;
 use crate::log::client::{KafkaConfig, LogContext};
+use crate::log::ends::Ends;
 use crate::log::error::is_outage;
 
 /// How long the thread waits for a record before it looks whether somebody waits for it.
 const POLL: Duration = Duration::from_millis(10);
-/// How long a query for end offsets may take.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a waiter waits before it repeats a query that failed.
-const QUERY_PAUSE: Duration = Duration::from_millis(50);
+/// How long it may take to jump back.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a waiter asks again whether open transactions below its goal have ended.
 const STABLE_POLL: Duration = Duration::from_millis(10);
 
@@ -48,8 +47,8 @@ pub type Sink =
 pub struct Table {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    ends: BaseConsumer<LogContext>,
-    stable_ends: BaseConsumer<LogContext>,
+    ends: Ends,
+    stable_ends: Ends,
 }
 
 struct Shared {
@@ -141,14 +140,10 @@ impl Table {
                 .map_err(client)?;
         }
         consumer.assign(&assignment).map_err(client)?;
-        let query = |isolation: &str| {
-            config
-                .query_client(isolation)
-                .create_with_context(LogContext)
-                .map_err(client)
+        let ends = |isolation: &str| {
+            Ends::new(config.query_client(isolation), &topic, partitions).map_err(client)
         };
-        let ends = query("read_uncommitted")?;
-        let stable_ends = query("read_committed")?;
+        let (ends, stable_ends) = (ends("read_uncommitted")?, ends("read_committed")?);
         let shared = Arc::new(Shared {
             progress: Mutex::new(Progress {
                 partitions: vec![Reached::default(); usize::try_from(partitions).unwrap_or(0)],
@@ -222,7 +217,7 @@ impl Table {
     /// [`TableError::Ends`] if the brokers do not answer, [`TableError::Stale`] after `limit`.
     pub fn catch_up(&self, limit: Duration) -> Result<(), TableError> {
         let deadline = Instant::now() + limit;
-        let goals = self.ends(&self.ends, deadline)?;
+        let goals = self.ask(&self.ends, deadline)?;
         loop {
             let behind = {
                 let mut progress = self.shared.progress.lock();
@@ -247,7 +242,7 @@ impl Table {
 
     /// Where no record is left below a goal, only the log's end can tell that it is reached.
     fn ask_for_confirmation(&self, goals: &[i64], deadline: Instant) -> Result<(), TableError> {
-        let stable = self.ends(&self.stable_ends, deadline)?;
+        let stable = self.ask(&self.stable_ends, deadline)?;
         let mut progress = self.shared.progress.lock();
         for ((reached, goal), stable) in progress.partitions.iter_mut().zip(goals).zip(stable) {
             let waiting = reached.confirm.is_some() || reached.confirming.is_some();
@@ -258,55 +253,11 @@ impl Table {
         Ok(())
     }
 
-    /// The end of every partition, asked for until `deadline`: after a broker was away the first
-    /// answers are errors, because the client still knows the leaders of before.
-    fn ends(
-        &self,
-        client: &BaseConsumer<LogContext>,
-        deadline: Instant,
-    ) -> Result<Vec<i64>, TableError> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let failure = match self.query(client, left.clamp(QUERY_PAUSE, QUERY_TIMEOUT)) {
-                Ok(ends) => return Ok(ends),
-                Err(failure) => failure,
-            };
-            if Instant::now() + QUERY_PAUSE >= deadline {
-                return Err(failure);
-            }
-            std::thread::sleep(QUERY_PAUSE);
-        }
-    }
-
-    /// One request for the end of every partition.
-    fn query(
-        &self,
-        client: &BaseConsumer<LogContext>,
-        timeout: Duration,
-    ) -> Result<Vec<i64>, TableError> {
-        let failed = |source| TableError::Ends {
+    fn ask(&self, ends: &Ends, deadline: Instant) -> Result<Vec<i64>, TableError> {
+        ends.ask(deadline).map_err(|source| TableError::Ends {
             topic: self.shared.topic.clone(),
             source,
-        };
-        let count = self.shared.progress.lock().partitions.len();
-        let mut asked = TopicPartitionList::with_capacity(count);
-        for partition in 0..i32::try_from(count).unwrap_or(i32::MAX) {
-            asked
-                .add_partition_offset(&self.shared.topic, partition, Offset::End)
-                .map_err(failed)?;
-        }
-        let told = client.offsets_for_times(asked, timeout).map_err(failed)?;
-        let mut ends = vec![0; count];
-        for element in told.elements() {
-            element.error().map_err(failed)?;
-            let slot = usize::try_from(element.partition())
-                .ok()
-                .and_then(|p| ends.get_mut(p));
-            if let (Some(slot), Offset::Offset(end)) = (slot, element.offset()) {
-                *slot = end;
-            }
-        }
-        Ok(ends)
+        })
     }
 
     fn stale(&self, waited: Duration) -> TableError {
@@ -411,7 +362,7 @@ impl Shared {
         };
         for (partition, next) in wanted {
             if let Err(error) =
-                consumer.seek(&self.topic, partition, Offset::Offset(next), QUERY_TIMEOUT)
+                consumer.seek(&self.topic, partition, Offset::Offset(next), SEEK_TIMEOUT)
             {
                 warn!(topic = self.topic, partition, error = %printable(&error.to_string()), "table: seek failed");
                 self.reached(partition, |reached| reached.confirming = None);

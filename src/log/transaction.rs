@@ -103,7 +103,7 @@ impl TransactionalProducer {
         Ok(Self { producer, names })
     }
 
-    /// Serves delivery reports and statistics; call it while no transaction is open.
+    /// Serves delivery reports and statistics.
     pub fn poll(&self) {
         self.producer.poll(Duration::ZERO);
     }
@@ -129,6 +129,16 @@ impl TransactionalProducer {
 }
 
 impl Transaction<'_> {
+    /// Adds records to the transaction, and takes the reports of those that were delivered.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_all(&self, outputs: &[Output]) -> Result<(), TransactionError> {
+        outputs.iter().try_for_each(|output| self.send(output))?;
+        self.owner.poll();
+        Ok(())
+    }
+
     /// Adds a record to the transaction.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::stream::{Load, Replica, Stream, in_short};
 
 /// How long outcomes may stay away after a broker is back: a transaction that nobody can end blocks
 /// for 15 s, and clients look for the broker once a second.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
+const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
 /// How long each outage of the only broker lasts: shorter than any timeout of the service, longer
 /// than its sessions and deliveries (10 s), longer than its transactions (15 s) and their retries.
 const OUTAGES: [Duration; 3] = [

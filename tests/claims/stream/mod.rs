@@ -25,7 +25,7 @@ pub use replica::Replica;
 pub use snapshot::{Place, Told, snapshot};
 
 /// How long outcomes may take after the last event was fed.
-const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Topics under a prefix of their own on some cluster.
 pub struct Stream {
@@ -149,7 +149,7 @@ pub fn crisol() -> Command {
     command
 }
 
-/// Reads until nothing is outstanding; panics with the account after two minutes.
+/// Reads until nothing is outstanding; panics with the account after five minutes.
 pub fn settle(reader: &mut Reader) {
     let deadline = Instant::now() + SETTLE_LIMIT;
     while reader.account.outstanding() > 0 {
