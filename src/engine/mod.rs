@@ -2,7 +2,7 @@
 //!
 //! One thread owns the consumer, another the transactional producer. Workers get batches and hand back
 //! outcomes; outcomes are held until their offset is in the contiguous finished prefix, and then
-//! written in one transaction with the offsets. See `docs/engine.md`.
+//! sent in a transaction that ends with the offsets. See `docs/engine.md`.
 
 mod assignment;
 mod attempts;
