@@ -99,7 +99,8 @@ impl Engine {
             AssignmentStrategy::Range => self.consumer.assign(&start),
             AssignmentStrategy::CooperativeSticky => self.consumer.incremental_assign(&start),
         };
-        if let Err(error) = assigned {
+        // A partition that was paused when it was lost comes back paused.
+        if let Err(error) = assigned.and_then(|()| self.consumer.resume(&start)) {
             // The group has moved on; its next word follows.
             warn!(error = %printable(&error.to_string()), "assignment is out of date");
         }
