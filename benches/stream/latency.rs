@@ -31,10 +31,7 @@ pub fn measure(cluster: &Cluster, rate: f64) -> String {
         std::thread::spawn(move || {
             let began = Instant::now();
             for (n, event) in events.iter().enumerate() {
-                let due = began + Duration::from_secs_f64(n as f64 / rate);
-                if let Some(wait) = due.checked_duration_since(Instant::now()) {
-                    std::thread::sleep(wait);
-                }
+                super::wait_for_turn(began, n, rate);
                 feeder.feed(event);
             }
             feeder.flush();

@@ -30,6 +30,8 @@ mod passthrough;
 mod service;
 mod soak;
 
+use std::time::{Duration, Instant};
+
 use crate::fixture::Cluster;
 use crate::oracle::{Event, Generator, World};
 use crate::stream::Stream;
@@ -91,6 +93,14 @@ fn number(name: &str, default: usize) -> usize {
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Sleeps until it is the turn of the `nth` event at this rate, events a second.
+pub fn wait_for_turn(began: Instant, nth: usize, rate: f64) {
+    let due = began + Duration::from_secs_f64(nth as f64 / rate);
+    if let Some(wait) = due.checked_duration_since(Instant::now()) {
+        std::thread::sleep(wait);
+    }
 }
 
 /// Bumps and code whose CVE is known, as the issue of speed says.

@@ -33,10 +33,7 @@ pub fn measure(cluster: &Cluster, minutes: f64) -> String {
     let began = Instant::now();
     let mut looks = Vec::new();
     for (n, event) in events.iter().cycle().enumerate() {
-        let due = began + Duration::from_secs_f64(n as f64 / RATE);
-        if let Some(wait) = due.checked_duration_since(Instant::now()) {
-            std::thread::sleep(wait);
-        }
+        super::wait_for_turn(began, n, RATE);
         feeder.feed(event);
         if began.elapsed() >= LOOK * (looks.len() as u32 + 1) {
             let resident = memory_mib(replica.process.id(), "VmRSS:");

@@ -59,16 +59,7 @@ impl Engine {
     pub(super) fn abort_open(&mut self) -> Result<(), EngineError> {
         self.settle()?;
         self.committer.abort();
-        while self.committer.is_busy() {
-            if let Some(closed) = self.committer.wait(SETTLE_STEP) {
-                self.parts.metrics.transaction(Ended::Aborted, 0.0);
-                return closed.outcome.or_else(|failure| self.recover(&failure));
-            }
-            if self.committer.is_lost() {
-                return self.leave_committer();
-            }
-        }
-        Ok(())
+        self.settle()
     }
 
     /// Waits until no transaction is closing.
@@ -93,9 +84,9 @@ impl Engine {
     fn look_after_commit(&mut self, patience: Duration) -> Result<(), EngineError> {
         if let Some(closed) = self.committer.wait(patience) {
             return match closed.outcome {
-                Ok(()) => {
+                Ok(ended) => {
                     let seconds = closed.took.as_secs_f64();
-                    self.parts.metrics.transaction(Ended::Committed, seconds);
+                    self.parts.metrics.transaction(ended, seconds);
                     self.account(closed.sealed);
                     Ok(())
                 }
@@ -103,14 +94,10 @@ impl Engine {
             };
         }
         if self.committer.is_lost() {
-            return self.leave_committer();
+            error!("the client does not come back from a transaction; going on without it");
+            return self.replace_producer();
         }
         Ok(())
-    }
-
-    fn leave_committer(&mut self) -> Result<(), EngineError> {
-        error!("the client does not come back from a transaction; going on without it");
-        self.replace_producer()
     }
 
     /// Puts the contiguous finished prefix of every partition into the transaction, as far as it has

@@ -21,6 +21,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadat
 
 use crate::engine::config::EngineConfig;
 use crate::engine::failpoint::{Failpoints, Point};
+use crate::engine::metrics::Ended;
 use crate::event::record::Output;
 use crate::ledger::Sealed;
 use crate::log::statistics::ConsumerEvents;
@@ -53,10 +54,10 @@ pub struct Commit {
 
 /// What became of a transaction.
 pub struct Closed {
-    /// What it held, without the outputs.
+    /// What is committed by it, without the outputs; empty if its abort was asked for.
     pub sealed: Vec<(i32, Sealed)>,
-    /// Whether it was committed.
-    pub outcome: Result<(), TransactionError>,
+    /// How it ended, as was asked for, or why it did not.
+    pub outcome: Result<Ended, TransactionError>,
     /// From its opening to its end.
     pub took: Duration,
 }
@@ -74,7 +75,7 @@ struct Open {
 /// The thread that owns the transactional producer, and what is in its transaction.
 pub struct Committer {
     work: Option<Sender<Work>>,
-    ended: Receiver<Result<(), TransactionError>>,
+    ended: Receiver<Result<Ended, TransactionError>>,
     open: Option<Open>,
     thread: Option<JoinHandle<()>>,
 }
@@ -168,6 +169,9 @@ impl Committer {
 
     /// Asks for the end of the open transaction, unread.
     pub fn abort(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.sealed.clear();
+        }
         self.close(Work::Abort);
     }
 
@@ -206,7 +210,7 @@ impl Committer {
 
     /// Returns where the ends of transactions arrive, to wait for them beside other things; they are
     /// taken with [`Self::wait`].
-    pub fn ended(&self) -> &Receiver<Result<(), TransactionError>> {
+    pub fn ended(&self) -> &Receiver<Result<Ended, TransactionError>> {
         &self.ended
     }
 }
@@ -226,7 +230,7 @@ impl Drop for Committer {
 fn serve(
     mut producer: TransactionalProducer,
     works: &Receiver<Work>,
-    ends: &Sender<Result<(), TransactionError>>,
+    ends: &Sender<Result<Ended, TransactionError>>,
     failpoints: &Failpoints,
 ) {
     loop {
@@ -252,7 +256,7 @@ fn transact(
     first: &[Output],
     works: &Receiver<Work>,
     failpoints: &Failpoints,
-) -> Result<(), TransactionError> {
+) -> Result<Ended, TransactionError> {
     let transaction = match producer.begin() {
         Ok(transaction) => transaction,
         Err(failure) => {
@@ -266,7 +270,7 @@ fn transact(
             Ok(Work::Send(outputs)) if sent.is_ok() => sent = transaction.send_all(&outputs),
             Ok(Work::Send(_)) => {}
             Ok(Work::Commit(commit)) => break commit,
-            Ok(Work::Abort) | Err(_) => return transaction.abort(),
+            Ok(Work::Abort) | Err(_) => return transaction.abort().map(|()| Ended::Aborted),
         }
     };
     let steps = || -> Result<(), TransactionError> {
@@ -287,10 +291,11 @@ fn transact(
         failpoints.pass(Point::BeforeCommit);
         Ok(())
     };
-    match steps() {
-        Ok(()) => transaction.commit()?,
-        failed => return transaction.or_abort(failed),
+    let ready = steps();
+    if ready.is_err() {
+        return transaction.or_abort(ready).map(|()| Ended::Aborted);
     }
+    transaction.commit()?;
     failpoints.pass(Point::AfterCommit);
-    Ok(())
+    Ok(Ended::Committed)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::event::record::{OutputHeader, Record};
+use crate::event::record::{OutputHeader, Record, outgoing};
 use crate::event::topic::Topic;
 
 /// W3C trace context headers, passed through untouched.
@@ -56,12 +56,7 @@ pub fn trace_context(cause: &Record) -> impl Iterator<Item = OutputHeader> + '_ 
                     .as_ref()
                     .is_some_and(|v| v.len() <= MAX_TRACE_HEADER_BYTES)
         })
-        .map(|(name, value)| {
-            (
-                Cow::Owned(name.clone()),
-                value.as_ref().map(|value| Cow::Owned(value.clone())),
-            )
-        })
+        .map(outgoing)
 }
 
 #[cfg(test)]

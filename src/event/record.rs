@@ -28,6 +28,11 @@ pub struct Record {
     pub headers: Vec<Header>,
 }
 
+/// Returns a header of a record as it goes out again.
+pub fn outgoing((name, value): &Header) -> OutputHeader {
+    (Cow::Owned(name.clone()), value.clone().map(Cow::Owned))
+}
+
 impl Record {
     /// Returns the bytes the record holds: key, value and headers.
     pub fn size_bytes(&self) -> usize {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::event::codec::printable;
 use crate::event::id::sha256_hex;
 use crate::event::reason::Reason;
-use crate::event::record::{Output, OutputHeader, Record};
+use crate::event::record::{Output, OutputHeader, Record, outgoing};
 use crate::event::topic::Topic;
 
 /// What every header of a letter begins with.
@@ -49,7 +49,7 @@ pub fn dead_letter(
         .headers
         .iter()
         .filter(|(name, _)| !name.starts_with(PREFIX))
-        .map(|(name, value)| (Cow::Owned(name.clone()), value.clone().map(Cow::Owned)))
+        .map(outgoing)
         .collect();
     let letter = |original: Vec<OutputHeader>,
                   key: Option<Vec<u8>>,

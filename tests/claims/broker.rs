@@ -24,6 +24,17 @@ fn still_running(replicas: &mut [Replica]) {
     }
 }
 
+fn two_replicas_under_load(
+    cluster: &Cluster,
+    name: &str,
+    seed: u64,
+) -> (Stream, [Replica; 2], Load) {
+    let stream = Stream::create(cluster.bootstrap(), name);
+    let replicas = [stream.replica("r0"), stream.replica("r1")];
+    let load = Load::begin(&stream, name, seed);
+    (stream, replicas, load)
+}
+
 /// Nothing lost, nothing twice, nothing otherwise; except that a patch of a vulnerability that the
 /// table does not hold goes to a person for another reason where no broker could tell in time whether
 /// the table is up to date. Returns how many did.
@@ -56,9 +67,7 @@ fn end_clean_or_stale(load: &mut Load, mut replicas: [Replica; 2]) -> String {
 #[test]
 fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome() {
     let mut cluster = Cluster::start(1);
-    let stream = Stream::create(cluster.bootstrap(), "broker");
-    let mut replicas = [stream.replica("r0"), stream.replica("r1")];
-    let mut load = Load::begin(&stream, "broker", 6);
+    let (_stream, mut replicas, mut load) = two_replicas_under_load(&cluster, "broker", 6);
     let mut recovered = Vec::new();
     for outage in OUTAGES {
         load.run_until_seen(400, RECOVERY_LIMIT);
@@ -79,9 +88,7 @@ fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome
 #[test]
 fn replicas_outlive_the_death_of_each_of_three_brokers_in_turn_and_every_event_has_one_outcome() {
     let mut cluster = Cluster::start(3);
-    let stream = Stream::create(cluster.bootstrap(), "brokers");
-    let mut replicas = [stream.replica("r0"), stream.replica("r1")];
-    let mut load = Load::begin(&stream, "brokers", 7);
+    let (stream, mut replicas, mut load) = two_replicas_under_load(&cluster, "brokers", 7);
     let (mut without, mut turns) = (Vec::new(), Vec::new());
     for turn in 0..3 {
         load.run_until_seen(400, RECOVERY_LIMIT);
