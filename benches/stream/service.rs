@@ -41,7 +41,7 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
             let (began, before) = first.unwrap();
             break (taken - before) as f64 / began.elapsed().as_secs_f64();
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(50));
     };
     let note = format!(
         "{}, {}",

@@ -29,8 +29,10 @@ use crate::log::transaction::{LONGEST, TransactionError, TransactionalProducer};
 
 /// How often an idle committer serves its producer's events.
 const IDLE: Duration = Duration::from_millis(100);
-/// The longest a transaction with all its tries takes, and a margin. Past that the call is stuck.
-const LOST_AFTER: Duration = LONGEST.saturating_add(Duration::from_secs(2));
+/// How long a committer past its time is waited for once more. A replica that was frozen finds its
+/// transaction past any bound, and must hear from its committer, which was frozen too, whether another
+/// has its name.
+const LAST_CALL: Duration = Duration::from_secs(2);
 
 /// What the thread is to do next.
 enum Work {
@@ -189,17 +191,22 @@ impl Committer {
         }
     }
 
-    /// Returns whether the end of the transaction takes longer than it can.
+    /// Returns whether the end of the transaction takes longer than it can. Ask after a [`Self::wait`]
+    /// in vain.
     pub fn is_lost(&self) -> bool {
         let closing = self.open.as_ref().and_then(|open| open.closing);
-        closing.is_some_and(|since| since.elapsed() > LOST_AFTER)
+        closing.is_some_and(|since| since.elapsed() > LONGEST + LAST_CALL)
     }
 
-    /// Waits up to `patience` for the end of a closing transaction and returns what became of it.
+    /// Waits up to `patience` for the end of a closing transaction and returns what became of it; a
+    /// little longer if it is late.
     pub fn wait(&mut self, patience: Duration) -> Option<Closed> {
-        if !self.is_closing() {
-            return None;
-        }
+        let closing = self.open.as_ref()?.closing?;
+        let patience = if closing.elapsed() > LONGEST {
+            patience.max(LAST_CALL)
+        } else {
+            patience
+        };
         let outcome = self.ended.recv_timeout(patience).ok()?;
         self.open.take().map(|open| Closed {
             sealed: open.sealed,

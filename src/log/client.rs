@@ -169,6 +169,9 @@ impl KafkaConfig {
             // Fetched and not yet taken; bounds memory whatever the number of partitions.
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", /* 16 MiB */ "16384")
+            // A full queue is looked at again before it is empty; the default of a second starves a
+            // busy engine between two fetches.
+            .set("fetch.queue.backoff.ms", "50")
             .set(
                 "fetch.message.max.bytes",
                 /* 1 MiB a partition */ "1048576",
@@ -212,6 +215,9 @@ impl KafkaConfig {
         let mut config = self.producer();
         config
             .set("transactional.id", self.transactional_id(role))
+            // A commit tells that everything was delivered; a report of each record costs more than
+            // its judgement of where to go.
+            .set("delivery.report.only.error", "true")
             .set(
                 "transaction.timeout.ms",
                 TRANSACTION_TIMEOUT.as_millis().to_string(),
@@ -233,7 +239,9 @@ impl KafkaConfig {
             // Keys land where the Java clients put them.
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
-            .set("linger.ms", "5")
+            // A broker spends as much on a request as on a hundred records in it; a commit waits for
+            // the last of them no longer than this.
+            .set("linger.ms", "25")
             // A coordinator that still writes the markers of the last transaction asks to be asked
             // again; the default of 100 ms would be spent on every commit that follows at once.
             .set("retry.backoff.ms", "20")

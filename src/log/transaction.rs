@@ -30,6 +30,9 @@ const ABORT_TRY: Duration = Duration::from_millis(500);
 pub const LONGEST: Duration = TRANSACTION_TIMEOUT
     .saturating_add(LAST_TRY)
     .saturating_add(ABORT_TIMEOUT);
+/// How often it is asked whether everything has been acknowledged. A commit asks too, but only every
+/// 100 ms.
+const FLUSH_STEP: Duration = Duration::from_millis(2);
 /// How long a full send queue is drained before the next try.
 const QUEUE_FULL_POLL: Duration = Duration::from_millis(5);
 
@@ -199,10 +202,16 @@ impl Transaction<'_> {
     /// # Errors
     /// [`TransactionError`] if they do not in time.
     pub fn flush(&self) -> Result<(), TransactionError> {
-        self.owner
-            .producer
-            .flush(self.left())
-            .map_err(|e| TransactionError::new("flush", e))
+        let deadline = Instant::now() + self.left();
+        loop {
+            match self.owner.producer.flush(Duration::ZERO) {
+                Err(_) if Instant::now() < deadline => {
+                    self.owner.poll();
+                    std::thread::sleep(FLUSH_STEP);
+                }
+                flushed => return flushed.map_err(|e| TransactionError::new("flush", e)),
+            }
+        }
     }
 
     /// Commits; aborts if the client asks for that instead. After an error whose remedy is
@@ -211,8 +220,10 @@ impl Transaction<'_> {
     /// # Errors
     /// [`TransactionError`] with the remedy; after [`Remedy::Abort`] the transaction has ended.
     pub fn commit(self) -> Result<(), TransactionError> {
-        let committed = retry("commit", self.left(), |left| {
-            self.owner.producer.commit_transaction(left)
+        let committed = self.flush().and_then(|()| {
+            retry("commit", self.left(), |left| {
+                self.owner.producer.commit_transaction(left)
+            })
         });
         self.or_abort(committed)
     }

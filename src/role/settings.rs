@@ -192,6 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_names_every_setting_and_holds_its_default() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/crisol.example.toml");
+        let example = Settings::load(Some(Path::new(path)), Vec::new(), Vec::new()).unwrap();
+        let defaults = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(serde_json::to_value(&example).unwrap(), defaults);
+        let text = std::fs::read_to_string(path).unwrap();
+        for (section, values) in defaults.as_object().unwrap() {
+            for key in values.as_object().unwrap().keys() {
+                let said = text.lines().any(|line| {
+                    let line = line.trim_start_matches("# ");
+                    line.starts_with(&format!("{key} =")) || line == format!("[{section}.{key}]")
+                });
+                assert!(said, "{section}.{key}");
+            }
+        }
+    }
+
+    #[test]
     fn values_are_checked_against_each_other() {
         let error = from_env(&[("CRISOL_LIMITS_MAX_RECORD_BYTES", "9000000")]).unwrap_err();
         assert!(
