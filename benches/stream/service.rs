@@ -1,10 +1,8 @@
 //! The service on the same records, measured from outside by what it says it has committed.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::stream::{Replica, Stream};
+use crate::stream::{Replica, Stream, get};
 
 /// How long one round may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -54,7 +52,7 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
 
 /// Returns how many records the service has committed.
 pub fn taken(address: &str) -> u64 {
-    let text = get(address, "/metrics");
+    let (_, text) = get(address, "/metrics");
     text.lines()
         .filter(|line| line.starts_with("crisol_ledger_records_total{entry=\"taken\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
@@ -63,7 +61,7 @@ pub fn taken(address: &str) -> u64 {
 
 /// Returns how many transactions it took and how long one was, on average.
 pub fn transactions(address: &str) -> String {
-    let text = get(address, "/metrics");
+    let (_, text) = get(address, "/metrics");
     let figure = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.map_or(0.0, |value| value.trim().parse::<f64>().unwrap())
@@ -71,16 +69,6 @@ pub fn transactions(address: &str) -> String {
     let count = figure("crisol_transaction_seconds_count");
     let mean = figure("crisol_transaction_seconds_sum") / count.max(1.0);
     format!("{count:.0} transactions of {:.0} ms", mean * 1_000.0)
-}
-
-fn get(address: &str, path: &str) -> String {
-    let mut text = String::new();
-    if let Ok(mut connection) = TcpStream::connect(address) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).unwrap();
-        connection.read_to_string(&mut text).unwrap();
-    }
-    text
 }
 
 /// Returns a figure of memory as `/proc` has it: `VmRSS:` now, `VmHWM:` at most.

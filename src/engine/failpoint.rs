@@ -3,6 +3,7 @@
 //! They are armed by [`FAILPOINT_ENV`] alone, so that the binary that is tested is the one that is
 //! shipped. An armed failpoint is announced loudly at the start.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +11,8 @@ use signal_hook::consts::{SIGKILL, SIGSTOP};
 use signal_hook::low_level::raise;
 
 /// Names the environment variable: `<point>:<kill|freeze|hang>[:<nth hit>]`, `abort-on:<text>` or
-/// `offsets-outside-transaction`, several joined by commas.
+/// `offsets-outside-transaction`, several joined by commas. With `once:<file>` among them, hits count
+/// only once that file exists.
 pub const FAILPOINT_ENV: &str = "CRISOL_FAILPOINT";
 
 /// A boundary between two steps of the engine.
@@ -45,6 +47,7 @@ enum Armed {
         action: Action,
         nth: u32,
     },
+    Once(PathBuf),
     AbortOn(Vec<u8>),
     OffsetsOutsideTransaction,
 }
@@ -59,7 +62,7 @@ pub struct Failpoints {
 /// A failpoint that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze|hang>[:<nth>], abort-on:<text> or offsets-outside-transaction"
+    "CRISOL_FAILPOINT={0:?} is not <point>:<kill|freeze|hang>[:<nth>], abort-on:<text>, once:<file> or offsets-outside-transaction"
 )]
 pub struct InvalidFailpoint(String);
 
@@ -84,6 +87,9 @@ fn armed(text: &str) -> Option<Armed> {
     }
     if let Some(needle) = text.strip_prefix("abort-on:") {
         return Some(Armed::AbortOn(needle.as_bytes().to_vec()));
+    }
+    if let Some(file) = text.strip_prefix("once:") {
+        return Some(Armed::Once(PathBuf::from(file)));
     }
     let mut parts = text.split(':');
     let point = match parts.next()? {
@@ -116,6 +122,9 @@ impl Failpoints {
 
     /// Passes a boundary; does not return if the failpoint there kills.
     pub fn pass(&self, here: Point) {
+        if self.is_early() {
+            return;
+        }
         for armed in &self.armed {
             let Armed::At { point, action, nth } = *armed else {
                 continue;
@@ -133,6 +142,12 @@ impl Failpoints {
             // Raising either signal cannot fail in a way that could be handled here.
             let _ = raise(signal);
         }
+    }
+
+    fn is_early(&self) -> bool {
+        self.armed
+            .iter()
+            .any(|armed| matches!(armed, Armed::Once(file) if !file.exists()))
     }
 
     /// Aborts the process if a record holds the text that the failpoint names.
@@ -164,6 +179,7 @@ mod tests {
             "before-commit:freeze:3",
             "after-send-offsets:hang",
             "abort-on:xyz",
+            "after-poll:kill:2,once:/somewhere",
             "offsets-outside-transaction,before-commit:kill",
         ] {
             assert!(text.parse::<Failpoints>().unwrap().is_armed(), "{text}");

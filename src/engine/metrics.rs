@@ -33,6 +33,7 @@ pub struct EngineMetrics {
     rebalances: IntCounterVec,
     refused_completions: IntCounter,
     quarantined: IntGauge,
+    paused: IntGauge,
     client: IntGaugeVec,
 }
 
@@ -79,6 +80,11 @@ impl EngineMetrics {
             "Partitions stepped through record by record because earlier starts died there",
         )?;
         registry.register(Box::new(quarantined.clone()))?;
+        let paused = IntGauge::new(
+            "crisol_paused_partitions",
+            "Partitions that stayed full and are not fetched until they have room",
+        )?;
+        registry.register(Box::new(paused.clone()))?;
         Ok(Self {
             outcomes: counters(
                 "crisol_outcomes_total",
@@ -132,6 +138,7 @@ impl EngineMetrics {
             )?,
             refused_completions,
             quarantined,
+            paused,
             client: gauges(
                 "crisol_librdkafka",
                 "The client library's own figures, of the newest second: client is consumer or producer",
@@ -195,6 +202,12 @@ impl EngineMetrics {
     /// Sets how many partitions are stepped through.
     pub fn quarantined(&self, partitions: usize) {
         self.quarantined
+            .set(i64::try_from(partitions).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many partitions are paused.
+    pub fn paused(&self, partitions: usize) {
+        self.paused
             .set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 

@@ -241,6 +241,8 @@ impl Engine {
                 owned.ledger.bytes_in_flight(),
             );
         }
+        let paused = self.assignment.iter().filter(|(_, owned)| owned.paused);
+        self.parts.metrics.paused(paused.count());
         self.parts.metrics.observe_clients(
             &self.topic,
             &self.events.statistics,

@@ -1,6 +1,7 @@
 //! Exactly once, on a real broker, whatever dies when.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fixture::Cluster;
@@ -33,12 +34,66 @@ fn kills() -> usize {
     std::env::var("CRISOL_KILLS").map_or(12, |text| text.parse().unwrap())
 }
 
-fn start(stream: &Stream, instance: &str, death: &str, nth: usize) -> Replica {
-    if death.is_empty() {
-        return stream.replica(instance);
+/// A replica, and the death that is planned for it.
+struct Life {
+    replica: Replica,
+    death: &'static str,
+    /// Once this file exists, it heads for its death.
+    doom: PathBuf,
+}
+
+impl Life {
+    /// Starts the `n`th life of `kills`; those past the last go on living.
+    fn start(stream: &Stream, n: usize, kills: usize) -> Self {
+        let death = if n < kills {
+            DEATHS[n % DEATHS.len()]
+        } else {
+            ""
+        };
+        let doom =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("doom-{}-{n}", std::process::id()));
+        let instance = format!("r{}", n % 2);
+        let replica = if death.is_empty() {
+            stream.replica(&instance)
+        } else {
+            // The hit at which it dies differs from life to life.
+            let nth = 1 + n * 5 % 7;
+            let failpoint = format!("{death}:kill:{nth},once:{}", doom.display());
+            Replica::start(stream, &instance, &[("CRISOL_FAILPOINT", &failpoint)])
+        };
+        Self {
+            replica,
+            death,
+            doom,
+        }
     }
-    let failpoint = format!("{death}:kill:{nth}");
-    Replica::start(stream, instance, &[("CRISOL_FAILPOINT", &failpoint)])
+
+    fn die(&mut self, n: usize, load: &mut Load) {
+        if self.death.is_empty() {
+            load.run_until_seen(300, DEATH_LIMIT);
+            load.run_for(Duration::from_millis(37 * (n as u64 % 11)));
+            self.replica.process.kill();
+        }
+        let deadline = Instant::now() + DEATH_LIMIT;
+        while self.replica.process.ended().is_none() {
+            assert!(
+                Instant::now() < deadline,
+                "no death at {}\n{}",
+                self.death,
+                self.replica.process.log_tail()
+            );
+            load.step();
+        }
+        let status = self.replica.process.wait(Duration::from_secs(10)).unwrap();
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "{}\n{}",
+            self.death,
+            self.replica.process.log_tail()
+        );
+        let _ = std::fs::remove_file(&self.doom);
+    }
 }
 
 #[test]
@@ -47,49 +102,25 @@ fn every_event_has_exactly_one_outcome_though_replicas_are_killed_at_every_step(
     let stream = Stream::create(cluster.bootstrap(), "kills");
     let mut load = Load::begin(&stream, "kills", 1);
     let kills = kills();
-    let death_of = |n: usize| DEATHS[n % DEATHS.len()];
-    // The hit at which it dies differs from life to life; never the first, so that it got somewhere.
-    let nth_of = |n: usize| 4 + n * 5 % 7;
     let mut lives = [
-        (start(&stream, "r0", death_of(0), nth_of(0)), 0),
-        (start(&stream, "r1", death_of(1), nth_of(1)), 1),
+        Life::start(&stream, 0, kills),
+        Life::start(&stream, 1, kills),
     ];
     let mut open_at_death = 0;
     for n in 0..kills {
-        let (replica, death) = &mut lives[n % 2];
-        if death_of(*death).is_empty() {
-            load.run_until_seen(300, DEATH_LIMIT);
-            load.run_for(Duration::from_millis(37 * (n as u64 % 11)));
-            replica.process.kill();
-        } else {
-            let deadline = Instant::now() + DEATH_LIMIT;
-            while replica.process.ended().is_none() {
-                assert!(
-                    Instant::now() < deadline,
-                    "no death at {}\n{}",
-                    death_of(*death),
-                    replica.process.log_tail()
-                );
-                load.step();
+        if n % 2 == 0 {
+            // A record whose process dies three times before it is committed is a dead letter, as it
+            // should be: so each partition moves before the next two die.
+            load.run_until_all_move(DEATH_LIMIT);
+            for life in lives.iter().filter(|life| !life.death.is_empty()) {
+                std::fs::write(&life.doom, "").unwrap();
             }
         }
-        let status = replica.process.wait(Duration::from_secs(10)).unwrap();
-        assert_eq!(
-            status.signal(),
-            Some(9),
-            "{}\n{}",
-            death_of(*death),
-            replica.process.log_tail()
-        );
+        let life = &mut lives[n % 2];
+        life.die(n, &mut load);
         assert!(load.reader.account.outstanding() > 0, "kill {n} met no lag");
-        open_at_death += usize::from(OPEN.contains(&death_of(*death)));
-        // The other replica's next death was fixed when it was started.
-        let next = n + 2;
-        let failpoint = if next < kills { death_of(next) } else { "" };
-        lives[n % 2] = (
-            start(&stream, &format!("r{}", n % 2), failpoint, nth_of(next)),
-            next,
-        );
+        open_at_death += usize::from(OPEN.contains(&life.death));
+        *life = Life::start(&stream, n + 2, kills);
     }
     assert!(
         open_at_death * 2 >= kills,
@@ -109,8 +140,8 @@ fn every_event_has_exactly_one_outcome_though_replicas_are_killed_at_every_step(
             "less than a tenth is {disposition:?}\n{report}"
         );
     }
-    for (replica, _) in lives {
-        replica.stop();
+    for life in lives {
+        life.replica.stop();
     }
 }
 

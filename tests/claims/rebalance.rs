@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::fixture::Cluster;
-use crate::stream::{Load, Replica, Stream, in_short};
+use crate::stream::{Load, Replica, Stream, get, in_short};
 
 /// Partitions of `patches`.
 const PARTITIONS: usize = 6;
@@ -75,4 +75,62 @@ fn replicas_that_come_and_go_lose_nothing_and_double_nothing_when_the_group_is_e
 #[test]
 fn replicas_that_come_and_go_lose_nothing_and_double_nothing_when_the_group_is_cooperative() {
     storm("cooperative", "cooperative-sticky", 12);
+}
+
+/// The client keeps the pause of a partition while another replica has it.
+#[test]
+fn a_partition_that_was_paused_when_it_was_lost_flows_when_it_comes_back() {
+    let cluster = Cluster::shared();
+    // Few records fill a partition, so what waits for a quarantine elsewhere is paused soon.
+    let settings = [("CRISOL_ENGINE_PARTITION_RECORDS", "256")];
+    let stream = Stream::create_with(cluster.bootstrap(), "paused", &settings);
+    let mut load = Load::begin(&stream, "paused", 13);
+    load.run_for(Duration::from_millis(1_500));
+    // Nothing is committed when it dies, so its heir steps through all that was in flight.
+    let mut dying = Replica::start(&stream, "r0", &[("CRISOL_FAILPOINT", "after-produce:kill")]);
+    load.run_until(LIMIT, || match dying.process.ended() {
+        Some(_) => Ok(()),
+        None => Err("it lives".to_owned()),
+    });
+    let mut first = stream.replica("r0");
+    let address = first.http();
+    let paused = || -> usize {
+        let (_, text) = get(&address, "/metrics");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix("crisol_paused_partitions "));
+        value.map_or(0, |count| count.parse().unwrap())
+    };
+    load.run_until(LIMIT, || match paused() {
+        5.. => Ok(()),
+        few => Err(format!("{few} are paused\n{}", first.process.log_tail())),
+    });
+    let second = stream.replica("r1");
+    let mut at_the_last = 0;
+    load.run_until(LIMIT, || {
+        let now = paused();
+        match first.owned(0).map_or(0, |list| list.len()) {
+            3 => return Ok(()),
+            PARTITIONS => at_the_last = now,
+            _ => {}
+        }
+        Err(first.process.log_tail())
+    });
+    assert!(
+        at_the_last > 3,
+        "{at_the_last} were paused when three of six were lost"
+    );
+    load.run_during(|| second.stop());
+    load.run_until(LIMIT, || {
+        let owned = first.owned(0).map_or(0, |list| list.len());
+        if owned == PARTITIONS {
+            return Ok(());
+        }
+        Err(format!("it owns {owned}\n{}", first.process.log_tail()))
+    });
+    load.run_until_all_move(LIMIT);
+    let report = load.end();
+    println!("{at_the_last} paused, {}", in_short(&report));
+    assert!(report.is_clean(), "{report}");
+    first.stop();
 }

@@ -1,33 +1,14 @@
 //! The service as its neighbours meet it: it starts, tells how it is, obeys and stops.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::fixture::{Cluster, run};
 use crate::oracle::World;
-use crate::stream::{Load, Replica, Stream, crisol, settle};
+use crate::stream::{Load, Replica, Stream, crisol, get, settle};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Returns status code and body.
-fn get(address: &str, path: &str) -> (u16, String) {
-    let mut connection = TcpStream::connect(address).unwrap();
-    write!(
-        connection,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    connection.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body.to_owned(),
-    )
-}
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();

@@ -73,6 +73,16 @@ impl Account {
         self.entries.len() - self.seen
     }
 
+    /// Returns the highest input offset that was seen to have an outcome, for each input partition.
+    pub fn progress(&self) -> BTreeMap<i32, i64> {
+        let mut highest = BTreeMap::new();
+        for ((_, _, _, input), offset) in &self.last {
+            let known = highest.entry(*input).or_insert(*offset);
+            *known = (*known).max(*offset);
+        }
+        highest
+    }
+
     /// Takes one record off an output topic.
     pub fn see(&mut self, sighting: &Sighting<'_>) {
         let outlet = sighting.outlet;

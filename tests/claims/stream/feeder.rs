@@ -17,13 +17,19 @@ pub struct Feeder {
 }
 
 impl Feeder {
+    /// A producer that compresses as the upstream ones do.
     pub fn new(stream: &Stream) -> Self {
+        Self::compressing(stream, "gzip")
+    }
+
+    /// A producer with a codec of librdkafka's.
+    pub fn compressing(stream: &Stream, codec: &str) -> Self {
         let producer = ClientConfig::new()
             .set("bootstrap.servers", stream.bootstrap())
             .set("enable.idempotence", "true")
             .set("message.max.bytes", "4194304")
             .set("partitioner", "murmur2_random")
-            .set("compression.type", "gzip")
+            .set("compression.type", codec)
             .set("linger.ms", "2")
             .set("message.timeout.ms", "120000")
             .create()

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Feeder, Reader, Stream, settle};
 use crate::oracle::{Generator, Report, World};
 
+/// Partitions of `patches`.
+const PARTITIONS: i32 = 6;
 /// Events a second.
 const PACE: u32 = 400;
 
@@ -84,6 +86,24 @@ impl Load {
         let deadline = Instant::now() + limit;
         while self.reader.seen < goal {
             assert!(Instant::now() < deadline, "no progress within {limit:?}");
+            self.step();
+        }
+    }
+
+    /// Goes on until each input partition has outcomes that it had not before.
+    pub fn run_until_all_move(&mut self, limit: Duration) {
+        let before = self.reader.account.progress();
+        let deadline = Instant::now() + limit;
+        loop {
+            let now = self.reader.account.progress();
+            let moved = |partition: &i32| now.get(partition) > before.get(partition);
+            if (0..PARTITIONS).all(|partition| moved(&partition)) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not within {limit:?}: {before:?} {now:?}"
+            );
             self.step();
         }
     }

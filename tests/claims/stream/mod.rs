@@ -7,6 +7,7 @@
 )]
 
 mod feeder;
+mod http;
 mod load;
 mod reader;
 mod replica;
@@ -19,6 +20,7 @@ use crate::fixture::{Console, guarded, prefix, run};
 use crate::oracle::{Report, TableRecord, World};
 
 pub use feeder::Feeder;
+pub use http::get;
 pub use load::Load;
 pub use reader::Reader;
 pub use replica::Replica;
