@@ -8,7 +8,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::fixture::Cluster;
 use crate::oracle::{Generator, World};
-use crate::stream::{Feeder, Stream};
+use crate::stream::{Feeder, PARTITIONS, Stream};
 
 /// How long the rate is held; the first fifth warms up and does not count.
 const DURATION: Duration = Duration::from_secs(15);
@@ -72,7 +72,7 @@ fn reader(stream: &Stream) -> BaseConsumer {
         .unwrap();
     let mut assignment = TopicPartitionList::new();
     for topic in ["decisions", "hitl"] {
-        for partition in 0..6 {
+        for partition in 0..PARTITIONS {
             assignment
                 .add_partition_offset(&stream.topic(topic), partition, Offset::Beginning)
                 .unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::stream::{Replica, Stream, get};
+use crate::stream::{Replica, Stream, figure, get};
 
 /// How long one round may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -66,13 +66,8 @@ pub fn taken(address: &str) -> u64 {
 
 /// Returns how many transactions it took and how long one was, on average.
 pub fn transactions(address: &str) -> String {
-    let (_, text) = get(address, "/metrics");
-    let figure = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.map_or(0.0, |value| value.trim().parse::<f64>().unwrap())
-    };
-    let count = figure("crisol_transaction_seconds_count");
-    let mean = figure("crisol_transaction_seconds_sum") / count.max(1.0);
+    let count = figure(address, "crisol_transaction_seconds_count");
+    let mean = figure(address, "crisol_transaction_seconds_sum") / count.max(1.0);
     format!("{count:.0} transactions of {:.0} ms", mean * 1_000.0)
 }
 

@@ -74,6 +74,13 @@ struct Open {
     bytes: usize,
 }
 
+impl Open {
+    /// Returns whether it has reached a bound of records or bytes.
+    fn is_full(&self, config: &EngineConfig) -> bool {
+        self.records >= config.commit_records || self.bytes >= config.commit_bytes
+    }
+}
+
 /// The thread that owns the transactional producer, and what is in its transaction.
 pub struct Committer {
     work: Option<Sender<Work>>,
@@ -118,20 +125,16 @@ impl Committer {
 
     /// Returns whether more may go into the transaction: it is not closing, nor at its bounds.
     pub fn has_room(&self, config: &EngineConfig) -> bool {
-        self.open.as_ref().is_none_or(|open| {
-            open.closing.is_none()
-                && open.records < config.commit_records
-                && open.bytes < config.commit_bytes
-        })
+        self.open
+            .as_ref()
+            .is_none_or(|open| open.closing.is_none() && !open.is_full(config))
     }
 
     /// Returns whether the open transaction has reached a bound of time, records or bytes.
     pub fn is_due(&self, config: &EngineConfig) -> bool {
         self.open.as_ref().is_some_and(|open| {
-            open.closing.is_none()
-                && (open.since.elapsed() >= config.commit_interval()
-                    || open.records >= config.commit_records
-                    || open.bytes >= config.commit_bytes)
+            let late = open.since.elapsed() >= config.commit_interval();
+            open.closing.is_none() && (late || open.is_full(config))
         })
     }
 

@@ -215,8 +215,7 @@ impl KafkaConfig {
         let mut config = self.producer();
         config
             .set("transactional.id", self.transactional_id(role))
-            // A commit tells that everything was delivered; a report of each record costs more than
-            // its judgement of where to go.
+            // A commit tells that everything was delivered; a report of each record would say it again.
             .set("delivery.report.only.error", "true")
             .set(
                 "transaction.timeout.ms",

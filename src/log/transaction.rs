@@ -106,7 +106,7 @@ impl TransactionalProducer {
         Ok(Self { producer, names })
     }
 
-    /// Serves delivery reports and statistics.
+    /// Serves statistics, and reports of records that were not delivered.
     pub fn poll(&self) {
         self.producer.poll(Duration::ZERO);
     }
@@ -132,7 +132,7 @@ impl TransactionalProducer {
 }
 
 impl Transaction<'_> {
-    /// Adds records to the transaction, and takes the reports of those that were delivered.
+    /// Adds records to the transaction, and takes what the client reports meanwhile.
     ///
     /// # Errors
     /// As [`Self::send`].

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::fixture::Cluster;
-use crate::stream::{Load, Replica, Stream, get, in_short};
+use crate::stream::{Load, Replica, Stream, figure, in_short};
 
-/// Partitions of `patches`.
-const PARTITIONS: usize = 6;
+/// How many partitions there are to share out.
+const PARTITIONS: usize = crate::stream::PARTITIONS as usize;
 /// A replica that is gone keeps its place for its session of 10 s; the rest is for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -94,13 +94,7 @@ fn a_partition_that_was_paused_when_it_was_lost_flows_when_it_comes_back() {
     });
     let mut first = stream.replica("r0");
     let address = first.http();
-    let paused = || -> usize {
-        let (_, text) = get(&address, "/metrics");
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix("crisol_paused_partitions "));
-        value.map_or(0, |count| count.parse().unwrap())
-    };
+    let paused = || figure(&address, "crisol_paused_partitions") as usize;
     load.run_until(LIMIT, || match paused() {
         5.. => Ok(()),
         few => Err(format!("{few} are paused\n{}", first.process.log_tail())),

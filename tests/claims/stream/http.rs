@@ -3,6 +3,15 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+/// Returns the value of a metric without labels; 0 where it is not told.
+pub fn figure(address: &str, name: &str) -> f64 {
+    let (_, text) = get(address, "/metrics");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
+}
+
 /// Returns status code and body.
 pub fn get(address: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).unwrap();

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Feeder, Reader, Stream, settle};
+use super::{Feeder, PARTITIONS, Reader, Stream, settle};
 use crate::oracle::{Generator, Report, World};
 
-/// Partitions of `patches`.
-const PARTITIONS: i32 = 6;
 /// Events a second.
 const PACE: u32 = 400;
 
@@ -96,8 +94,7 @@ impl Load {
         let deadline = Instant::now() + limit;
         loop {
             let now = self.reader.account.progress();
-            let moved = |partition: &i32| now.get(partition) > before.get(partition);
-            if (0..PARTITIONS).all(|partition| moved(&partition)) {
+            if (0..PARTITIONS).all(|partition| now.get(&partition) > before.get(&partition)) {
                 return;
             }
             assert!(

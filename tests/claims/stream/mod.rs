@@ -20,12 +20,14 @@ use crate::fixture::{Console, guarded, prefix, run};
 use crate::oracle::{Report, TableRecord, World};
 
 pub use feeder::Feeder;
-pub use http::get;
+pub use http::{figure, get};
 pub use load::Load;
 pub use reader::Reader;
 pub use replica::Replica;
 pub use snapshot::{Place, Told, snapshot};
 
+/// Partitions of `patches`, as of `decisions` and `hitl`.
+pub const PARTITIONS: i32 = 6;
 /// How long outcomes may take after the last event was fed.
 const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 
