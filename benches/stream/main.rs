@@ -1,7 +1,8 @@
 //! Throughput and latency of the service beside a bare pass-through, on one broker in one run.
 //!
 //! `make bench` runs it. Machines are noisy, so the figure to quote is the ratio of medians; the two
-//! run in turn. `CRISOL_BENCH_EVENTS` and `CRISOL_BENCH_ROUNDS` change the size.
+//! run in turn. `CRISOL_BENCH_EVENTS`, `CRISOL_BENCH_ROUNDS` and `CRISOL_BENCH_WARM_UP` (seconds) change
+//! the size.
 //! With `CRISOL_BENCH_SOAK=30` it watches the memory of the service for 30 minutes instead.
 
 #![allow(
@@ -37,12 +38,12 @@ use crate::oracle::{Event, Generator, World};
 use crate::stream::Stream;
 
 /// Events in one round.
-const EVENTS: usize = 200_000;
+const EVENTS: usize = 600_000;
 /// Rounds of each that count; their median is the figure.
 const ROUNDS: usize = 3;
 /// Rounds that begin within this time do not count: the broker still compiles what it does most, on the
-/// cores it shares.
-const WARM_UP: Duration = Duration::from_secs(120);
+/// cores it shares. Seconds.
+const WARM_UP_S: usize = 120;
 /// CVEs in the world.
 const CVES: usize = 400;
 
@@ -50,6 +51,7 @@ fn main() {
     // Cargo passes `--bench` and filters; there is one benchmark.
     let events = number("CRISOL_BENCH_EVENTS", EVENTS);
     let rounds = number("CRISOL_BENCH_ROUNDS", ROUNDS);
+    let warm_up = Duration::from_secs(number("CRISOL_BENCH_WARM_UP", WARM_UP_S) as u64);
     let cluster = Cluster::start(1);
     if let Ok(minutes) = std::env::var("CRISOL_BENCH_SOAK") {
         println!("{}", soak::measure(&cluster, minutes.parse().unwrap()));
@@ -68,7 +70,7 @@ fn main() {
     let mut ours = Vec::new();
     let began = Instant::now();
     for round in 1.. {
-        let counts = began.elapsed() >= WARM_UP;
+        let counts = began.elapsed() >= warm_up;
         let reference = passthrough::measure(&stream, events, round);
         let service = service::measure(&stream, events, round);
         println!(

@@ -154,7 +154,11 @@ fn rows(control: &Control) -> Vec<(String, Value)> {
         ("auto_approve".to_owned(), json!(control.auto_approve)),
         ("policy_version".to_owned(), json!(control.policy_version)),
     ];
-    for ((judge, level), writers) in &control.evidence {
+    let levels = control
+        .evidence
+        .iter()
+        .flat_map(|(judge, levels)| levels.iter().map(move |(level, of)| (judge, level, of)));
+    for (judge, level, writers) in levels {
         for (writer, count) in writers {
             let key = ControlKey::Evidence {
                 judge: judge.clone(),

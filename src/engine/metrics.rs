@@ -5,6 +5,7 @@ use prometheus::{
 };
 use rdkafka::statistics::Statistics;
 
+use crate::event::reason::Reason;
 use crate::event::record::Handled;
 use crate::ledger::Counts;
 use crate::log::statistics::Latest;
@@ -149,10 +150,21 @@ impl EngineMetrics {
 
     /// Counts the outcomes of a partition whose transaction is committed.
     pub fn committed(&self, partition: i32, handled: &[Handled], counts: &Counts, next: i64) {
+        // A run has few reasons; looking a counter up takes longer than counting.
+        let mut reasons: Vec<(Reason, u64)> = Vec::new();
         for outcome in handled {
+            match reasons
+                .iter_mut()
+                .find(|(known, _)| *known == outcome.reason)
+            {
+                Some((_, count)) => *count += 1,
+                None => reasons.push((outcome.reason, 1)),
+            }
+        }
+        for (reason, count) in reasons {
             self.outcomes
-                .with_label_values(&[outcome.disposition.as_str(), outcome.reason.as_str()])
-                .inc();
+                .with_label_values(&[reason.disposition().as_str(), reason.as_str()])
+                .inc_by(count);
         }
         let label = partition.to_string();
         for (entry, value) in [

@@ -221,14 +221,17 @@ impl Engine {
                 .is_some_and(|since| since.elapsed() >= FULL_LIMIT);
         let config = &self.parts.config;
         for (partition, owned) in self.assignment.iter_mut() {
-            let mut list = TopicPartitionList::new();
-            list.add_partition(&self.topic, partition);
+            let list = || {
+                let mut list = TopicPartitionList::new();
+                list.add_partition(&self.topic, partition);
+                list
+            };
             let changed = if !owned.paused && stuck && owned.is_full(config) {
                 owned.paused = true;
-                self.consumer.pause(&list)
+                self.consumer.pause(&list())
             } else if owned.paused && owned.has_room(config) {
                 owned.paused = false;
-                self.consumer.resume(&list)
+                self.consumer.resume(&list())
             } else {
                 Ok(())
             };

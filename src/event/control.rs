@@ -130,7 +130,7 @@ pub struct Control {
     /// The policy in force, where `control` says it.
     pub policy_version: Option<u32>,
     /// Counts of agreement by judge and level, then writer.
-    pub evidence: BTreeMap<(String, String), BTreeMap<String, EvidenceRecord>>,
+    pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, EvidenceRecord>>>,
 }
 
 impl Control {
@@ -167,7 +167,9 @@ impl Control {
             ) => {
                 let writers = self
                     .evidence
-                    .entry((judge.clone(), level.clone()))
+                    .entry(judge.clone())
+                    .or_default()
+                    .entry(level.clone())
                     .or_default();
                 match value {
                     Some(ControlValue::Evidence(count)) => writers.insert(writer.clone(), *count),
@@ -180,7 +182,8 @@ impl Control {
 
     /// Returns the sum over all writers of how often wargames agreed with `judge` at `level`.
     pub fn evidence(&self, judge: &str, level: &str) -> EvidenceRecord {
-        let writers = self.evidence.get(&(judge.to_owned(), level.to_owned()));
+        let levels = self.evidence.get(judge);
+        let writers = levels.and_then(|levels| levels.get(level));
         let mut sum = EvidenceRecord::default();
         for count in writers.into_iter().flat_map(BTreeMap::values) {
             sum.agreed = sum.agreed.saturating_add(count.agreed);

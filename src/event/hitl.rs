@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::decision::{Facts, Source};
+use crate::event::json_text::JsonText;
 use crate::event::reason::Reason;
 
 /// An event on `hitl`: a patch that a person must see.
@@ -43,7 +44,11 @@ pub struct HitlEvent<'a> {
 #[schemars(deny_unknown_fields)]
 pub enum PatchBody<'a> {
     /// The unified diff.
-    Diff(Cow<'a, str>),
+    Diff(
+        #[serde(deserialize_with = "JsonText::without_literal")]
+        #[schemars(with = "String")]
+        JsonText<'a>,
+    ),
     /// The diff does not fit into an event; `source` and `patch_digest` tell where it stands.
     Omitted {
         /// The diff's size in bytes.

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod headers;
 pub mod hitl;
 pub mod id;
+pub mod json_text;
 pub mod limits;
 pub mod patch;
 pub mod reason;

@@ -11,6 +11,7 @@ use crate::event::apv::Apv;
 use crate::event::codec::{CodecError, read_json};
 use crate::event::facts::{ApvFacts, Ecosystem};
 use crate::event::id::{self, PatchDigest};
+use crate::event::json_text::JsonText;
 use crate::event::limits::EventLimits;
 
 /// The longest free-text label (generator, author, strategy) that is kept, in bytes.
@@ -32,8 +33,9 @@ pub struct PatchWire<'a> {
     #[serde(borrow)]
     cve_id: Cow<'a, str>,
     /// The unified diff of a patch event.
-    #[serde(default, borrow, deserialize_with = "borrowed")]
-    diff_content: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    #[schemars(with = "Option<String>")]
+    diff_content: Option<JsonText<'a>>,
     /// dependency_upgrade, code_patch, ...: informative.
     #[serde(default, borrow, deserialize_with = "borrowed")]
     strategy_used: Option<Cow<'a, str>>,
@@ -50,8 +52,9 @@ pub struct PatchWire<'a> {
     #[serde(default, borrow)]
     apv: Option<Apv<'a>>,
     /// The diff of a validation request.
-    #[serde(default, borrow, deserialize_with = "borrowed")]
-    patch_diff: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    #[schemars(with = "Option<String>")]
+    patch_diff: Option<JsonText<'a>>,
     /// The code of a validation request.
     #[serde(default, borrow)]
     patch: Option<PatchCodeWire<'a>>,
@@ -75,7 +78,8 @@ pub struct TargetWire<'a> {
 #[schemars(rename = "PatchCode")]
 pub struct PatchCodeWire<'a> {
     #[serde(borrow)]
-    code: Cow<'a, str>,
+    #[schemars(with = "String")]
+    code: JsonText<'a>,
 }
 
 /// The vulnerability of a validation request.
@@ -94,7 +98,7 @@ pub struct Patch<'a> {
     /// The CVE it claims to remedy.
     pub cve_id: Cow<'a, str>,
     /// The unified diff.
-    pub diff: Cow<'a, str>,
+    pub diff: JsonText<'a>,
     /// The sha-256 of `diff`.
     pub digest: PatchDigest,
     /// What kind of remedy the producer calls it, cut to 256 bytes.
@@ -189,11 +193,11 @@ impl<'a> PatchWire<'a> {
 
 /// Returns the diff of a validation request: its own, or the one from `affected_code` to `code`.
 fn request_diff<'a>(
-    patch_diff: Option<Cow<'a, str>>,
+    patch_diff: Option<JsonText<'a>>,
     patch: Option<PatchCodeWire<'a>>,
     vulnerability: Option<VulnerabilityWire<'a>>,
     synthesize: Synthesize,
-) -> Result<Cow<'a, str>, CodecError> {
+) -> Result<JsonText<'a>, CodecError> {
     if let Some(diff) = patch_diff {
         return Ok(diff);
     }
@@ -209,7 +213,8 @@ fn request_diff<'a>(
     let before = vulnerability
         .and_then(|v| v.affected_code)
         .ok_or_else(|| CodecError::schema("vulnerability.affected_code", "missing field"))?;
-    Ok(Cow::Owned(synthesize(UNNAMED_FILE, &before, &patch.code)))
+    let diff = synthesize(UNNAMED_FILE, &before, &patch.code);
+    Ok(JsonText::from(Cow::Owned(diff)))
 }
 
 fn looks_like_diff(code: &str) -> bool {
@@ -263,7 +268,7 @@ mod tests {
                "future":{"deep":[1,2,{}]},"package":"lodash"}"#,
         )
         .unwrap();
-        assert_eq!(patch.diff, "--- a/x\n");
+        assert_eq!(&*patch.diff, "--- a/x\n");
         assert_eq!(patch.package.unwrap().name, "lodash");
     }
 
@@ -276,7 +281,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(patch.patch_id, format!("req:{}", patch.digest));
-        assert_eq!(patch.diff, "-a\nb\n+a\nc\n");
+        assert_eq!(&*patch.diff, "-a\nb\n+a\nc\n");
     }
 
     #[test]

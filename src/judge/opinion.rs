@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::{BumpRecord, JudgeName, JudgementRecord};
-use crate::event::facts::ApvFacts;
-use crate::judge::advisory::{Assessment, Bump, assess};
+use crate::judge::advisory::{Advisory, Assessment, Bump, assess};
 use crate::judge::wilson_lower_bound;
 
 /// The advisory judge's name on events and in the keys of its evidence.
@@ -64,8 +63,8 @@ impl Judgement {
 /// The p of a bump that remedies is not invented: it is the lower end of the 95 % Wilson interval
 /// of how often live wargames agreed with this rule at this level. The p of a bump that the facts
 /// refute is 0: that its version is affected is a fact of the table, not an estimate.
-pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement {
-    let assessment = assess(diff, facts);
+pub fn judge(diff: &Diff<'_>, advisory: &Advisory, control: &Control) -> Judgement {
+    let assessment = assess(diff, advisory);
     let code = assessment.code();
     match assessment {
         Assessment::NotABump(refusal) => {
@@ -74,12 +73,12 @@ pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement 
             none
         }
         Assessment::Unverifiable(open) => {
-            let mut judgement = advisory(Opinion::Inconclusive, "unverifiable", open.bumps);
+            let mut judgement = by_advisory(Opinion::Inconclusive, "unverifiable", open.bumps);
             judgement.record.detail = Some(format!("{code}: {}", open.detail));
             judgement
         }
         Assessment::Refuted(refuted) => {
-            let mut judgement = advisory(Opinion::Probability(0.0), "refuted", refuted.bumps);
+            let mut judgement = by_advisory(Opinion::Probability(0.0), "refuted", refuted.bumps);
             judgement.record.detail = Some(format!("{code}: {}", refuted.detail));
             judgement.record.level = Some(Cow::Borrowed(refuted.level.as_str()));
             judgement
@@ -88,7 +87,7 @@ pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement 
             let level = remedies.level.as_str();
             let evidence = control.evidence(ADVISORY, level);
             let p = wilson_lower_bound(evidence.agreed, evidence.n);
-            let mut judgement = advisory(Opinion::AtLeast(p), "remedies", remedies.bumps);
+            let mut judgement = by_advisory(Opinion::AtLeast(p), "remedies", remedies.bumps);
             judgement.record.level = Some(Cow::Borrowed(level));
             judgement.record.evidence = Some(evidence);
             judgement
@@ -97,7 +96,7 @@ pub fn judge(diff: &Diff<'_>, facts: &ApvFacts, control: &Control) -> Judgement 
 }
 
 /// Returns what the advisory judge says, without what only some of its findings have.
-fn advisory(opinion: Opinion, finding: &'static str, bumps: Vec<Bump>) -> Judgement {
+fn by_advisory(opinion: Opinion, finding: &'static str, bumps: Vec<Bump>) -> Judgement {
     Judgement {
         opinion,
         pure_bump: true,

@@ -194,6 +194,8 @@ impl KafkaConfig {
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "100")
+            // As the engine's: a table that starts is read as fast as it can be, not a queue a second.
+            .set("fetch.queue.backoff.ms", "50")
             .set("queued.min.messages", "5000")
             .set("queued.max.messages.kbytes", /* 4 MiB */ "4096")
             .set("fetch.message.max.bytes", "524288");

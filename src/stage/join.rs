@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::event::decision::KnownBy;
 use crate::event::facts::{ApvFacts, PackageFacts, Severity};
 use crate::event::patch::Patch;
+use crate::judge::advisory::Advisory;
 use crate::stage::Refused;
 use crate::table::{Known, Tables};
 
@@ -21,7 +22,14 @@ pub struct Joined {
     /// How it is known.
     pub known_by: KnownBy,
     /// The facts; `None` where nothing is known or nothing could be read.
-    pub facts: Option<Arc<ApvFacts>>,
+    pub advisory: Option<Arc<Advisory>>,
+}
+
+impl Joined {
+    /// Returns the facts as the table has them.
+    pub fn facts(&self) -> Option<&ApvFacts> {
+        self.advisory.as_deref().map(|advisory| &**advisory)
+    }
 }
 
 /// Returns what is known of each patch's CVE; `None` for what was refused.
@@ -63,24 +71,24 @@ fn join_one(patch: &Patch<'_>, known: Option<Known>, absent: KnownBy) -> Joined 
     match (known, &patch.embedded) {
         (Some(Known::Facts(facts)), None) => Joined {
             known_by: KnownBy::Table,
-            facts: Some(facts),
+            advisory: Some(facts),
         },
         (Some(Known::Facts(facts)), Some(embedded)) => Joined {
             known_by: KnownBy::Table,
-            facts: Some(Arc::new(restrict(&facts, embedded))),
+            advisory: Some(Arc::new(restrict(&facts, embedded).into())),
         },
         (Some(Known::Invalid), _) => Joined {
             known_by: KnownBy::Invalid,
-            facts: None,
+            advisory: None,
         },
         // A stale table may still learn of the CVE, so embedded facts do not hide that.
         (None, Some(embedded)) if absent == KnownBy::Unknown => Joined {
             known_by: KnownBy::Embedded,
-            facts: Some(Arc::new(embedded.clone())),
+            advisory: Some(Arc::new(embedded.clone().into())),
         },
         (None, _) => Joined {
             known_by: absent,
-            facts: None,
+            advisory: None,
         },
     }
 }
@@ -164,12 +172,12 @@ mod tests {
     #[test]
     fn facts_that_come_along_only_restrict() {
         let lax = r#""priority":"low","affected_packages":[{"ecosystem":"npm","name":"x","affected_versions":[],"fixed_versions":["1"]}]"#;
-        let facts = joined("CVE-1", Some(lax)).facts.unwrap();
+        let facts = joined("CVE-1", Some(lax)).advisory.unwrap();
         assert_eq!(facts.packages[0].fixed.len(), 1);
         assert_eq!(&*facts.packages[0].fixed[0], "2");
         assert_eq!(facts.severity(), Severity::Low);
         let strict = r#""kev":true,"priority":"critical","affected_packages":[{"ecosystem":"npm","name":"x","affected_versions":["<3"]}]"#;
-        let facts = joined("CVE-1", Some(strict)).facts.unwrap();
+        let facts = joined("CVE-1", Some(strict)).advisory.unwrap();
         assert!(facts.kev);
         assert_eq!(facts.severity(), Severity::Critical);
         assert_eq!(facts.packages[0].affected.len(), 2);

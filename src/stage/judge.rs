@@ -31,8 +31,8 @@ pub fn judge(
             let (Ok(diff), Some(joined)) = (diff, joined) else {
                 return None;
             };
-            let judgement = match &joined.facts {
-                Some(facts) => judge::judge(diff, facts, control),
+            let judgement = match &joined.advisory {
+                Some(advisory) => judge::judge(diff, advisory, control),
                 None => Judgement::none(None),
             };
             let risk = assess_risk(diff, judgement.pure_bump, risk);

@@ -112,7 +112,7 @@ impl Routing<'_> {
     ) -> Handled {
         let digest = patch.digest.to_hex();
         let id = decision_id(&patch.patch_id, &digest);
-        let package = package_of(patch, joined.facts.as_deref(), judged);
+        let package = package_of(patch, joined.facts(), judged);
         let asking = Asking {
             cve_id: &patch.cve_id,
             package: &package,
@@ -129,7 +129,7 @@ impl Routing<'_> {
             .policy_version
             .and_then(Policy::of_version)
             .unwrap_or_else(Policy::strictest);
-        let facts = joined.facts.as_deref();
+        let facts = joined.facts();
         let question = Question {
             known_by: joined.known_by,
             severity: facts.map_or(Severity::Unknown, ApvFacts::severity),
@@ -261,7 +261,7 @@ impl Telling<'_> {
             reason: self.reason,
             priority: urgency.priority,
             sla_minutes: urgency.sla_minutes,
-            patch: PatchBody::Diff(Cow::Borrowed(&self.patch.diff)),
+            patch: PatchBody::Diff(self.patch.diff.as_borrowed()),
             facts,
             source: self.source.clone(),
         };

@@ -12,6 +12,7 @@ use crate::event::codec::read_json;
 use crate::event::facts::{ApvFacts, PackageFacts};
 use crate::event::id;
 use crate::event::limits::EventLimits;
+use crate::judge::advisory::Advisory;
 
 /// Bounds of the table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ impl Default for ApvConfig {
 #[derive(Debug, Clone)]
 pub enum Known {
     /// The facts of all its records, merged.
-    Facts(Arc<ApvFacts>),
+    Facts(Arc<Advisory>),
     /// Its newest record could not be read.
     Invalid,
 }
@@ -103,7 +104,7 @@ impl ApvTable {
             Some(Known::Facts(before)) => merge(&before, facts),
             Some(Known::Invalid) | None => facts,
         };
-        self.insert(cve_id, Known::Facts(Arc::new(merged)))
+        self.insert(cve_id, Known::Facts(Arc::new(merged.into())))
     }
 
     fn insert(&self, cve_id: &str, known: Known) -> Result<(), String> {

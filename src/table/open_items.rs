@@ -48,11 +48,19 @@ pub struct Place {
 #[derive(Debug, Clone)]
 struct Item {
     package: Arc<str>,
+    /// What the topic says.
+    committed: Option<Says>,
+    /// What this replica says in a transaction that the table has not read yet. It counts before what
+    /// is committed, which counts again if the transaction comes to nothing.
+    proposed: Option<Says>,
+}
+
+/// What an item says beside whom it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Says {
     decision_id: Uuid,
     blocking: bool,
     opened_at: Place,
-    /// Put here by this replica in a transaction that the table has not read yet.
-    pending: bool,
 }
 
 /// The items of one CVE.
@@ -70,6 +78,24 @@ struct Items {
     by_cve: HashMap<Box<str>, OfCve, RandomState>,
     count: usize,
     overflowed: bool,
+}
+
+impl Item {
+    /// Returns what counts; `None` once nothing keeps the item open.
+    fn says(&self) -> Option<Says> {
+        self.proposed.or(self.committed)
+    }
+
+    fn propose(&mut self, says: Says) {
+        self.proposed = (self.committed != Some(says)).then_some(says);
+    }
+
+    fn commit(&mut self, says: Says) {
+        self.committed = Some(says);
+        if self.proposed == Some(says) {
+            self.proposed = None;
+        }
+    }
 }
 
 /// What is open, by CVE.
@@ -136,14 +162,14 @@ impl OpenItems {
     pub fn standing(&self, asking: &Asking<'_>) -> Standing {
         let items = self.items.read();
         let of_cve = items.by_cve.get(asking.cve_id);
-        let own = of_cve.and_then(|of_cve| of_cve.item(asking.patch_id, asking.package));
+        let own = of_cve.and_then(|of_cve| of_cve.said(asking.patch_id, asking.package));
         Standing {
             blocked: items.overflowed
                 || self.distrusted.load(Ordering::Relaxed)
                 || of_cve.is_some_and(|of_cve| of_cve.blocks(asking)),
             opened_at: own
-                .filter(|item| item.decision_id == asking.decision_id)
-                .map(|item| item.opened_at),
+                .filter(|said| said.decision_id == asking.decision_id)
+                .map(|said| said.opened_at),
             patch_is_open: own.is_some(),
         }
     }
@@ -157,21 +183,22 @@ impl OpenItems {
     /// Notes an item that this replica is about to open, so that the next patch of the CVE sees it
     /// before the transaction is committed.
     pub fn propose(&self, asking: &Asking<'_>, blocking: bool, opened_at: Place) {
-        let item = Item {
-            package: Arc::from(asking.package),
+        let says = Says {
             decision_id: asking.decision_id,
             blocking,
             opened_at,
-            pending: true,
         };
-        self.put(asking.cve_id, asking.patch_id, item);
+        self.change(asking.cve_id, asking.package, asking.patch_id, |item| {
+            item.propose(says);
+        });
     }
 
     /// Forgets what was proposed for records of a partition at or past `from`: its transaction was
     /// aborted or its partition belongs to another replica.
     pub fn forget_proposed(&self, partition: i32, from: i64) {
         let undone = |item: &Item| {
-            item.pending && item.opened_at.partition == partition && item.opened_at.offset >= from
+            let place = item.proposed.map(|said| said.opened_at);
+            place.is_some_and(|place| place.partition == partition && place.offset >= from)
         };
         let mut guard = self.items.write();
         let items = &mut *guard;
@@ -184,9 +211,9 @@ impl OpenItems {
                 .filter(|(_, item)| undone(item))
                 .map(|(patch, item)| (Arc::clone(patch), Arc::clone(&item.package)))
                 .collect();
-            gone += found.len();
             for (patch, package) in found {
-                of_cve.take(&patch, &package);
+                let changed = of_cve.change(&package, &patch, |item| item.proposed = None);
+                gone += usize::from(changed == Changed::Closed);
             }
             !of_cve.items.is_empty()
         });
@@ -204,48 +231,36 @@ impl OpenItems {
         let (cve_id, package, patch_id) =
             parse_open_item_key(key).ok_or("the key is not cve_id|package|patch_id")?;
         let Some(value) = value else {
-            self.remove(cve_id, package, patch_id);
+            self.change(cve_id, package, patch_id, |item| item.committed = None);
             return Ok(());
         };
-        match read_json::<OpenItem<'_>>(Some(value), &self.limits) {
-            Ok(open) => {
-                let item = Item {
-                    package: Arc::from(package),
-                    decision_id: open.decision_id,
-                    blocking: open.blocking,
-                    opened_at: Place {
-                        partition: open.source.partition,
-                        offset: open.source.offset,
-                    },
-                    pending: false,
-                };
-                self.put(cve_id, patch_id, item);
-                Ok(())
-            }
-            Err(error) => {
-                // Something is open that cannot be read: it blocks.
-                let item = Item {
-                    package: Arc::from(package),
-                    decision_id: Uuid::nil(),
-                    blocking: true,
-                    opened_at: Place {
-                        partition: -1,
-                        offset: -1,
-                    },
-                    pending: false,
-                };
-                self.put(cve_id, patch_id, item);
-                Err(error.to_string())
-            }
-        }
+        let read = read_json::<OpenItem<'_>>(Some(value), &self.limits);
+        let says = match &read {
+            Ok(open) => Says {
+                decision_id: open.decision_id,
+                blocking: open.blocking,
+                opened_at: Place {
+                    partition: open.source.partition,
+                    offset: open.source.offset,
+                },
+            },
+            // Something is open that cannot be read: it blocks.
+            Err(_) => Says {
+                decision_id: Uuid::nil(),
+                blocking: true,
+                opened_at: Place {
+                    partition: -1,
+                    offset: -1,
+                },
+            },
+        };
+        self.change(cve_id, package, patch_id, |item| item.commit(says));
+        read.map(|_| ()).map_err(|error| error.to_string())
     }
 
-    fn put(&self, cve_id: &str, patch_id: &str, item: Item) {
+    fn change(&self, cve_id: &str, package: &str, patch_id: &str, change: impl FnOnce(&mut Item)) {
         let mut guard = self.items.write();
         let items = &mut *guard;
-        if items.count >= self.config.max_items {
-            items.overflowed = true;
-        }
         if items.overflowed {
             return;
         }
@@ -253,32 +268,32 @@ impl OpenItems {
             Some(of_cve) => of_cve,
             None => items.by_cve.entry(Box::from(cve_id)).or_default(),
         };
-        if of_cve.put(patch_id, item).is_none() {
-            items.count += 1;
-        }
-    }
-
-    fn remove(&self, cve_id: &str, package: &str, patch_id: &str) {
-        let mut guard = self.items.write();
-        let items = &mut *guard;
-        let Some(of_cve) = items.by_cve.get_mut(cve_id) else {
-            return;
-        };
-        if of_cve.take(patch_id, package).is_some() {
-            items.count -= 1;
+        match of_cve.change(package, patch_id, change) {
+            Changed::Opened => items.count += 1,
+            Changed::Closed => items.count -= 1,
+            Changed::Neither => {}
         }
         if of_cve.items.is_empty() {
             items.by_cve.remove(cve_id);
         }
+        items.overflowed = items.count > self.config.max_items;
     }
 }
 
+/// What a change did to the number of open items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Opened,
+    Closed,
+    Neither,
+}
+
 impl OfCve {
-    fn item(&self, patch_id: &str, package: &str) -> Option<&Item> {
-        self.items
-            .get(patch_id)?
-            .iter()
-            .find(|item| *item.package == *package)
+    /// Returns what counts of a patch's item for a package.
+    fn said(&self, patch_id: &str, package: &str) -> Option<Says> {
+        let list = self.items.get(patch_id)?;
+        let item = list.iter().find(|item| *item.package == *package)?;
+        item.says()
     }
 
     /// Returns whether an item other than the case's own, and not from its future, blocks it.
@@ -297,15 +312,15 @@ impl OfCve {
                 let superseded = || {
                     **patch_id == *asking.patch_id
                         && self
-                            .item(patch_id, package)
-                            .is_none_or(|item| item.decision_id != asking.decision_id)
+                            .said(patch_id, package)
+                            .is_none_or(|said| said.decision_id != asking.decision_id)
                 };
                 !later && !superseded()
             })
     }
 
-    /// Puts an item where the patch may have had one for the same package; returns that one.
-    fn put(&mut self, patch_id: &str, item: Item) -> Option<Item> {
+    /// Changes the item that a patch has, or has not yet, for a package.
+    fn change(&mut self, package: &str, patch_id: &str, change: impl FnOnce(&mut Item)) -> Changed {
         let (patch_id, list) = match self.items.get_key_value_mut(patch_id) {
             Some((known, list)) => (Arc::clone(known), list),
             None => {
@@ -316,49 +331,55 @@ impl OfCve {
                 )
             }
         };
-        let now = item.blocking.then(|| Arc::clone(&item.package));
-        let opened_at = item.opened_at;
-        let before = match list.iter_mut().find(|known| known.package == item.package) {
-            Some(known) => Some(std::mem::replace(known, item)),
-            None => {
-                list.push(item);
-                None
-            }
+        let mut item = match list.iter().position(|item| *item.package == *package) {
+            Some(at) => list.swap_remove(at),
+            None => Item {
+                package: Arc::from(package),
+                committed: None,
+                proposed: None,
+            },
         };
-        if let Some(before) = &before {
-            self.unblock(&patch_id, before);
-        }
-        if let Some(package) = now {
-            self.blocking
-                .entry(package)
-                .or_default()
-                .insert((opened_at, patch_id));
-        }
-        before
-    }
-
-    fn take(&mut self, patch_id: &str, package: &str) -> Option<Item> {
-        let (patch_id, list) = self.items.get_key_value(patch_id)?;
-        let at = list.iter().position(|item| *item.package == *package)?;
-        let patch_id = Arc::clone(patch_id);
-        let list = self.items.get_mut(&patch_id)?;
-        let item = list.swap_remove(at);
-        if list.is_empty() {
+        let before = item.says();
+        change(&mut item);
+        let after = item.says();
+        let package = Arc::clone(&item.package);
+        if after.is_some() {
+            list.push(item);
+        } else if list.is_empty() {
             self.items.remove(&patch_id);
         }
-        self.unblock(&patch_id, &item);
-        Some(item)
+        // Nearly always nothing: the table reads what this replica proposed a moment ago.
+        if before != after {
+            self.index(&patch_id, &package, before, after);
+        }
+        match (before, after) {
+            (None, Some(_)) => Changed::Opened,
+            (Some(_), None) => Changed::Closed,
+            _ => Changed::Neither,
+        }
     }
 
-    /// Forgets that an item blocks, if it did.
-    fn unblock(&mut self, patch_id: &Arc<str>, item: &Item) {
-        if item.blocking
-            && let Some(opened) = self.blocking.get_mut(&item.package)
+    /// Keeps the list of those that block in step with one item.
+    fn index(
+        &mut self,
+        patch_id: &Arc<str>,
+        package: &Arc<str>,
+        before: Option<Says>,
+        after: Option<Says>,
+    ) {
+        if let Some(said) = before.filter(|said| said.blocking)
+            && let Some(opened) = self.blocking.get_mut(package)
         {
-            opened.remove(&(item.opened_at, Arc::clone(patch_id)));
+            opened.remove(&(said.opened_at, Arc::clone(patch_id)));
             if opened.is_empty() {
-                self.blocking.remove(&item.package);
+                self.blocking.remove(package);
             }
+        }
+        if let Some(said) = after.filter(|said| said.blocking) {
+            self.blocking
+                .entry(Arc::clone(package))
+                .or_default()
+                .insert((said.opened_at, Arc::clone(patch_id)));
         }
     }
 }
@@ -445,13 +466,10 @@ mod tests {
         assert!(blocks(&table, &asking("b", 2, 6)));
     }
 
-    #[test]
-    fn what_was_proposed_is_forgotten_with_its_transaction_but_not_what_was_committed() {
-        let table = table(10);
-        propose(&table, "a", 1, 3);
-        propose(&table, "b", 2, 4);
-        let committed = OpenItem {
-            decision_id: Uuid::from_u128(1),
+    /// What the topic says of patch `a`.
+    fn value(digest: u128, offset: i64) -> Vec<u8> {
+        let item = OpenItem {
+            decision_id: Uuid::from_u128(digest),
             patch_id: "a".into(),
             patch_digest: "d".into(),
             cve_id: "CVE-1".into(),
@@ -461,12 +479,47 @@ mod tests {
             source: crate::event::decision::Source {
                 topic: "t".into(),
                 partition: 0,
-                offset: 3,
+                offset,
                 timestamp_ms: 0,
             },
         };
-        let value = serde_json::to_vec(&committed).unwrap();
-        table.apply(Some(b"CVE-1|p|a"), Some(&value)).unwrap();
+        serde_json::to_vec(&item).unwrap()
+    }
+
+    #[test]
+    fn what_is_committed_stays_open_when_a_later_proposal_comes_to_nothing() {
+        for later in [(1, 3), (2, 7)] {
+            let table = table(10);
+            table.apply(Some(b"CVE-1|p|a"), Some(&value(1, 3))).unwrap();
+            // The stream is replayed, or the patch comes again with another diff.
+            propose(&table, "a", later.0, later.1);
+            table.forget_proposed(0, 0);
+            assert_eq!(table.len(), 1);
+            assert!(blocks(&table, &asking("b", 9, 9)), "{later:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_proposed_stays_open_when_an_older_item_of_its_patch_is_closed() {
+        let table = table(10);
+        table.apply(Some(b"CVE-1|p|a"), Some(&value(1, 3))).unwrap();
+        propose(&table, "a", 2, 7);
+        table.apply(Some(b"CVE-1|p|a"), None).unwrap();
+        assert!(blocks(&table, &asking("b", 9, 9)));
+        table.apply(Some(b"CVE-1|p|a"), Some(&value(2, 7))).unwrap();
+        table.forget_proposed(0, 0);
+        assert!(blocks(&table, &asking("b", 9, 9)));
+        table.apply(Some(b"CVE-1|p|a"), None).unwrap();
+        assert!(table.is_empty());
+        assert!(!blocks(&table, &asking("b", 9, 9)));
+    }
+
+    #[test]
+    fn what_was_proposed_is_forgotten_with_its_transaction_but_not_what_was_committed() {
+        let table = table(10);
+        propose(&table, "a", 1, 3);
+        propose(&table, "b", 2, 4);
+        table.apply(Some(b"CVE-1|p|a"), Some(&value(1, 3))).unwrap();
         table.forget_proposed(0, 0);
         assert_eq!(table.len(), 1);
         assert!(blocks(&table, &asking("c", 3, 9)));
@@ -479,6 +532,14 @@ mod tests {
     fn a_table_that_cannot_say_what_is_open_blocks_everything() {
         let table = table(1);
         propose(&table, "a", 1, 0);
+        table.apply(Some(b"CVE-8|p|never-open"), None).unwrap();
+        assert!(!blocks(
+            &table,
+            &Asking {
+                cve_id: "CVE-9",
+                ..asking("c", 3, 2)
+            }
+        ));
         propose(&table, "b", 2, 1);
         assert!(blocks(
             &table,

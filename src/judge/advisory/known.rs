@@ -1,6 +1,7 @@
 //! What the facts know of one package, parsed once.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
+use std::sync::OnceLock;
 
 use super::affected;
 use super::interval::Interval;
@@ -8,16 +9,25 @@ use super::name;
 use super::reason::{RefutedReason, UnverifiableReason};
 use super::requirement::Admitted;
 use super::version::Version;
-use crate::event::facts::{ApvFacts, Ecosystem};
+use crate::event::facts::{ApvFacts, Ecosystem, PackageFacts};
 
 /// More ranges or fixes of one package than the judge compares.
 const MAX_ENTRIES: usize = 1_024;
 
+/// The facts of a CVE, read as versions and ranges where somebody asks, and only once: they are asked
+/// again with each patch of the CVE.
+#[derive(Debug)]
+pub struct Advisory {
+    facts: ApvFacts,
+    /// By the facts' packages; what is never asked takes two words.
+    known: Box<[OnceLock<Box<Known>>]>,
+}
+
 /// The parsed facts of one package.
 #[derive(Debug)]
-pub(super) struct Known<'f> {
+pub(super) struct Known {
     affected: Vec<Interval>,
-    fixed: Vec<(Version, &'f str)>,
+    fixed: Vec<(Version, Box<str>)>,
     /// Whether an affected range could not be read.
     affected_unread: bool,
     /// Whether a fixed version could not be read.
@@ -35,16 +45,46 @@ pub(super) enum Finding<'f> {
     Reaches(&'f str),
 }
 
-impl<'f> Known<'f> {
+impl From<ApvFacts> for Advisory {
+    fn from(facts: ApvFacts) -> Self {
+        let known = facts.packages.iter().map(|_| OnceLock::new()).collect();
+        Self { facts, known }
+    }
+}
+
+impl Deref for Advisory {
+    type Target = ApvFacts;
+
+    fn deref(&self) -> &ApvFacts {
+        &self.facts
+    }
+}
+
+impl Advisory {
+    /// Returns the first package that answers to a question, as the APV spells it, and what all facts
+    /// of it say together.
+    pub(super) fn known(&self, is_it: impl Fn(&PackageFacts) -> bool) -> Option<(&str, &Known)> {
+        let (package, known) = self
+            .facts
+            .packages
+            .iter()
+            .zip(&self.known)
+            .find(|(package, _)| is_it(package))?;
+        let parse = || Box::new(Known::of(&self.facts, package.ecosystem, &package.name));
+        Some((&package.name, known.get_or_init(parse)))
+    }
+}
+
+impl Known {
     /// Returns what all facts of the package say together.
-    pub fn of(facts: &'f ApvFacts, ecosystem: Ecosystem, package: &str) -> Self {
+    fn of(facts: &ApvFacts, ecosystem: Ecosystem, package: &str) -> Self {
         let mut known = Self {
             affected: Vec::new(),
             fixed: Vec::new(),
             affected_unread: false,
             fixed_unread: false,
         };
-        let same = |fact: &&crate::event::facts::PackageFacts| {
+        let same = |fact: &&PackageFacts| {
             fact.ecosystem == ecosystem && name::same(ecosystem, &fact.name, package)
         };
         for fact in facts.packages.iter().filter(same) {
@@ -57,7 +97,7 @@ impl<'f> Known<'f> {
             for text in &fact.fixed {
                 match Version::parse_fact(ecosystem, text) {
                     Some(version) if known.fixed.len() < MAX_ENTRIES => {
-                        known.fixed.push((version, text))
+                        known.fixed.push((version, text.clone()))
                     }
                     _ => known.fixed_unread = true,
                 }
@@ -87,7 +127,7 @@ impl<'f> Known<'f> {
     }
 
     /// Returns what the facts say of everything that is admitted: the worst of its alternatives.
-    pub fn judge(&self, admitted: &Admitted) -> Finding<'f> {
+    pub fn judge(&self, admitted: &Admitted) -> Finding<'_> {
         let findings = admitted
             .intervals()
             .map(|interval| self.judge_interval(interval));
@@ -102,7 +142,7 @@ impl<'f> Known<'f> {
         }
     }
 
-    fn judge_interval(&self, interval: &Interval) -> Finding<'f> {
+    fn judge_interval(&self, interval: &Interval) -> Finding<'_> {
         if self.fixed.is_empty() {
             return Finding::Open(if self.fixed_unread {
                 UnverifiableReason::FactsNotUnderstood

@@ -33,8 +33,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Diff;
-use crate::event::facts::{ApvFacts, Ecosystem};
+use crate::event::facts::Ecosystem;
 
+pub use known::Advisory;
 pub use level::Level;
 pub use name::same as same_package;
 pub use reason::{NotABumpReason, RefutedReason, UnverifiableReason};
@@ -127,12 +128,12 @@ pub struct Bump {
 ///
 /// Deterministic, linear in diff and facts, and without panic on any input. A diff that touches any
 /// file but a manifest or lock file is refused by its paths alone.
-pub fn assess(diff: &Diff<'_>, facts: &ApvFacts) -> Assessment {
-    let reading = match pair::read(diff, facts) {
+pub fn assess(diff: &Diff<'_>, advisory: &Advisory) -> Assessment {
+    let reading = match pair::read(diff, advisory) {
         Ok(reading) => reading,
         Err(refusal) => return Assessment::NotABump(refusal),
     };
-    match verdict::settle(&reading, facts) {
+    match verdict::settle(&reading, advisory) {
         Ok(assessment) => assessment,
         Err(refusal) => Assessment::NotABump(refusal),
     }

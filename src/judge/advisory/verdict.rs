@@ -1,7 +1,7 @@
 //! From moves to an assessment.
 
 use super::foreign::{located, quoted};
-use super::known::{Finding, Known};
+use super::known::{Advisory, Finding, Known};
 use super::level::Level;
 use super::pair::{File, Move, NamedMark, Reading};
 use super::place::{Place, Role};
@@ -10,7 +10,6 @@ use super::requirement::{Admitted, Unread, admitted};
 use super::version::Version;
 use super::{Assessment, Bump, NotABump, Refuted, Remedies, Unverifiable};
 use crate::diff::Side;
-use crate::event::facts::{ApvFacts, Ecosystem};
 
 /// A move whose two sides have been read as requirements.
 struct ReadMove<'r, 'a> {
@@ -31,14 +30,8 @@ struct Worst<'f> {
     detail: String,
 }
 
-/// The parsed facts of the packages met so far.
-struct Library<'f> {
-    facts: &'f ApvFacts,
-    known: Vec<(Ecosystem, &'f str, Known<'f>)>,
-}
-
 /// Returns the assessment of what was read, or why it is no bump after all.
-pub(super) fn settle(reading: &Reading<'_>, facts: &ApvFacts) -> Result<Assessment, NotABump> {
+pub(super) fn settle(reading: &Reading<'_>, advisory: &Advisory) -> Result<Assessment, NotABump> {
     let mut moves = Vec::with_capacity(reading.moves.len());
     for moved in &reading.moves {
         moves.push(read_move(moved)?);
@@ -54,10 +47,6 @@ pub(super) fn settle(reading: &Reading<'_>, facts: &ApvFacts) -> Result<Assessme
     }
     check_dropped(reading)?;
 
-    let mut library = Library {
-        facts,
-        known: Vec::new(),
-    };
     let mut worst = Worst {
         finding: None,
         detail: String::new(),
@@ -65,11 +54,11 @@ pub(super) fn settle(reading: &Reading<'_>, facts: &ApvFacts) -> Result<Assessme
     let mut bumps: Vec<Bump> = Vec::new();
     let mut level = Level::Patch;
     for read in &moves {
-        let finding = judge_move(read, &mut library, &mut bumps, &mut level);
+        let finding = judge_move(read, advisory, &mut bumps, &mut level);
         worst.note(finding, || described(read.moved.file, &read.moved.after));
     }
     for stay in &reading.stays {
-        let finding = judge_stay(stay.file, &stay.place, &mut library)?;
+        let finding = judge_stay(stay.file, &stay.place, advisory)?;
         worst.note(finding, || described(stay.file, &stay.place));
     }
     if let Some(moved) = legacy_alone(reading) {
@@ -213,7 +202,7 @@ fn point_of<'m>(read: &'m ReadMove<'_, '_>, side: Side) -> Option<&'m Version> {
 
 fn judge_move<'f>(
     read: &ReadMove<'_, '_>,
-    library: &mut Library<'f>,
+    advisory: &'f Advisory,
     bumps: &mut Vec<Bump>,
     widest: &mut Level,
 ) -> Finding<'f> {
@@ -222,7 +211,7 @@ fn judge_move<'f>(
         before,
         after,
     } = read.moved;
-    let Some((package, known)) = library.known(*file, after) else {
+    let Some((package, known)) = known_of(advisory, *file, after) else {
         return Finding::Open(UnverifiableReason::FactsNotUnderstood);
     };
     let (finding, from_affected, level) = match &read.sides {
@@ -267,12 +256,12 @@ fn judge_move<'f>(
 fn judge_stay<'f>(
     file: File<'_>,
     place: &Place<'_>,
-    library: &mut Library<'f>,
+    advisory: &'f Advisory,
 ) -> Result<Finding<'f>, NotABump> {
     let Some(admitted) = read_side(file, place)? else {
         return Ok(Finding::Open(UnverifiableReason::RequirementNotUnderstood));
     };
-    let Some((_, known)) = library.known(file, place) else {
+    let Some((_, known)) = known_of(advisory, file, place) else {
         return Ok(Finding::Open(UnverifiableReason::FactsNotUnderstood));
     };
     Ok(match known.judge(&admitted) {
@@ -304,27 +293,12 @@ impl<'f> Worst<'f> {
     }
 }
 
-impl<'f> Library<'f> {
-    /// Returns the APV's spelling of the package and its parsed facts.
-    fn known(&mut self, file: File<'_>, place: &Place<'_>) -> Option<(&'f str, &Known<'f>)> {
-        let ecosystem = file.ecosystem();
-        let found = self
-            .known
-            .iter()
-            .position(|(of, name, _)| *of == ecosystem && place.package.is(ecosystem, name));
-        let index = match found {
-            Some(index) => index,
-            None => {
-                let facts = self.facts;
-                let fact = facts.packages.iter().find(|fact| {
-                    fact.ecosystem == ecosystem && place.package.is(ecosystem, &fact.name)
-                })?;
-                let name: &'f str = &fact.name;
-                self.known
-                    .push((ecosystem, name, Known::of(facts, ecosystem, name)));
-                self.known.len() - 1
-            }
-        };
-        self.known.get(index).map(|(_, name, known)| (*name, known))
-    }
+/// Returns the APV's spelling of the place's package and its parsed facts.
+fn known_of<'f>(
+    advisory: &'f Advisory,
+    file: File<'_>,
+    place: &Place<'_>,
+) -> Option<(&'f str, &'f Known)> {
+    let ecosystem = file.ecosystem();
+    advisory.known(|fact| fact.ecosystem == ecosystem && place.package.is(ecosystem, &fact.name))
 }

@@ -10,8 +10,8 @@ mod rust;
 
 use std::fmt::Write as _;
 
-use super::{Assessment, Level, assess};
-use crate::diff::{DiffLimits, parse};
+use super::{Advisory, Assessment, Level};
+use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::facts::{ApvFacts, Ecosystem, PackageFacts, Severity};
 
 /// Facts of one package: `affected` and `fixed` are lists joined by `;`.
@@ -78,6 +78,11 @@ fn diff_of(files: &[(&str, &str)]) -> String {
         .unwrap();
     }
     text
+}
+
+/// Assesses a diff by facts that are read for the first time.
+fn assess(diff: &Diff<'_>, facts: &ApvFacts) -> Assessment {
+    super::assess(diff, &Advisory::from(facts.clone()))
 }
 
 /// Assesses a diff text.

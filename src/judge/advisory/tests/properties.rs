@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diff::{Change, Diff, FileDiff, Hunk, Line, Side};
+use crate::diff::{Change, FileDiff, Hunk, Line, Side};
 
 /// Every file name that the judge knows, one a kind.
 const FILES: [&str; 16] = [
