@@ -1,8 +1,8 @@
 //! The table of open items: what a person still has before them, and what this replica is about to
 //! put there.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod of_cve;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ahash::RandomState;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::event::codec::read_json;
 use crate::event::hitl::{OpenItem, parse_open_item_key};
 use crate::event::limits::EventLimits;
+use crate::table::open_items::of_cve::{Changed, Item, OfCve, Says};
 
 /// Stands for any package where a case does not tell which it is for.
 pub const ANY_PACKAGE: &str = "*";
@@ -44,58 +45,11 @@ pub struct Place {
     pub offset: i64,
 }
 
-/// An item as the table holds it; its patch is the key it is found by.
-#[derive(Debug, Clone)]
-struct Item {
-    package: Arc<str>,
-    /// What the topic says.
-    committed: Option<Says>,
-    /// What this replica says in a transaction that the table has not read yet. It counts before what
-    /// is committed, which counts again if the transaction comes to nothing.
-    proposed: Option<Says>,
-}
-
-/// What an item says beside whom it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Says {
-    decision_id: Uuid,
-    blocking: bool,
-    opened_at: Place,
-}
-
-/// The items of one CVE.
-#[derive(Default)]
-struct OfCve {
-    /// By patch; a patch has one item for each package it was open for, nearly always one.
-    items: HashMap<Arc<str>, Vec<Item>, RandomState>,
-    /// Those that block, by package, ordered by where they were opened: the question whether
-    /// anything blocks must not take longer the more is open.
-    blocking: BTreeMap<Arc<str>, BTreeSet<(Place, Arc<str>)>>,
-}
-
 #[derive(Default)]
 struct Items {
     by_cve: HashMap<Box<str>, OfCve, RandomState>,
     count: usize,
     overflowed: bool,
-}
-
-impl Item {
-    /// Returns what counts; `None` once nothing keeps the item open.
-    fn says(&self) -> Option<Says> {
-        self.proposed.or(self.committed)
-    }
-
-    fn propose(&mut self, says: Says) {
-        self.proposed = (self.committed != Some(says)).then_some(says);
-    }
-
-    fn commit(&mut self, says: Says) {
-        self.committed = Some(says);
-        if self.proposed == Some(says) {
-            self.proposed = None;
-        }
-    }
 }
 
 /// What is open, by CVE.
@@ -196,26 +150,12 @@ impl OpenItems {
     /// Forgets what was proposed for records of a partition at or past `from`: its transaction was
     /// aborted or its partition belongs to another replica.
     pub fn forget_proposed(&self, partition: i32, from: i64) {
-        let undone = |item: &Item| {
-            let place = item.proposed.map(|said| said.opened_at);
-            place.is_some_and(|place| place.partition == partition && place.offset >= from)
-        };
         let mut guard = self.items.write();
         let items = &mut *guard;
         let mut gone = 0;
         items.by_cve.retain(|_, of_cve| {
-            let found: Vec<(Arc<str>, Arc<str>)> = of_cve
-                .items
-                .iter()
-                .flat_map(|(patch, list)| list.iter().map(move |item| (patch, item)))
-                .filter(|(_, item)| undone(item))
-                .map(|(patch, item)| (Arc::clone(patch), Arc::clone(&item.package)))
-                .collect();
-            for (patch, package) in found {
-                let changed = of_cve.change(&package, &patch, |item| item.proposed = None);
-                gone += usize::from(changed == Changed::Closed);
-            }
-            !of_cve.items.is_empty()
+            gone += of_cve.forget_proposed(partition, from);
+            !of_cve.is_empty()
         });
         items.count -= gone;
     }
@@ -273,119 +213,11 @@ impl OpenItems {
             Changed::Closed => items.count -= 1,
             Changed::Neither => {}
         }
-        if of_cve.items.is_empty() {
+        if of_cve.is_empty() {
             items.by_cve.remove(cve_id);
         }
         items.overflowed = items.count > self.config.max_items;
     }
-}
-
-/// What a change did to the number of open items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Changed {
-    Opened,
-    Closed,
-    Neither,
-}
-
-impl OfCve {
-    /// Returns what counts of a patch's item for a package.
-    fn said(&self, patch_id: &str, package: &str) -> Option<Says> {
-        let list = self.items.get(patch_id)?;
-        let item = list.iter().find(|item| *item.package == *package)?;
-        item.says()
-    }
-
-    /// Returns whether an item other than the case's own, and not from its future, blocks it.
-    fn blocks(&self, asking: &Asking<'_>) -> bool {
-        self.blocking
-            .iter()
-            .filter(|(package, _)| same_package(package, asking.package))
-            .flat_map(|(package, opened)| {
-                opened
-                    .iter()
-                    .map(move |(place, patch)| (package, place, patch))
-            })
-            .any(|(package, place, patch_id)| {
-                let later = place.partition == asking.place.partition
-                    && place.offset >= asking.place.offset;
-                let superseded = || {
-                    **patch_id == *asking.patch_id
-                        && self
-                            .said(patch_id, package)
-                            .is_none_or(|said| said.decision_id != asking.decision_id)
-                };
-                !later && !superseded()
-            })
-    }
-
-    /// Changes the item that a patch has, or has not yet, for a package.
-    fn change(&mut self, package: &str, patch_id: &str, change: impl FnOnce(&mut Item)) -> Changed {
-        let (patch_id, list) = match self.items.get_key_value_mut(patch_id) {
-            Some((known, list)) => (Arc::clone(known), list),
-            None => {
-                let patch_id: Arc<str> = Arc::from(patch_id);
-                (
-                    Arc::clone(&patch_id),
-                    self.items.entry(patch_id).or_default(),
-                )
-            }
-        };
-        let mut item = match list.iter().position(|item| *item.package == *package) {
-            Some(at) => list.swap_remove(at),
-            None => Item {
-                package: Arc::from(package),
-                committed: None,
-                proposed: None,
-            },
-        };
-        let before = item.says();
-        change(&mut item);
-        let after = item.says();
-        let package = Arc::clone(&item.package);
-        if after.is_some() {
-            list.push(item);
-        } else if list.is_empty() {
-            self.items.remove(&patch_id);
-        }
-        // Nearly always nothing: the table reads what this replica proposed a moment ago.
-        if before != after {
-            self.index(&patch_id, &package, before, after);
-        }
-        match (before, after) {
-            (None, Some(_)) => Changed::Opened,
-            (Some(_), None) => Changed::Closed,
-            _ => Changed::Neither,
-        }
-    }
-
-    /// Keeps the list of those that block in step with one item.
-    fn index(
-        &mut self,
-        patch_id: &Arc<str>,
-        package: &Arc<str>,
-        before: Option<Says>,
-        after: Option<Says>,
-    ) {
-        if let Some(said) = before.filter(|said| said.blocking)
-            && let Some(opened) = self.blocking.get_mut(package)
-        {
-            opened.remove(&(said.opened_at, Arc::clone(patch_id)));
-            if opened.is_empty() {
-                self.blocking.remove(package);
-            }
-        }
-        if let Some(said) = after.filter(|said| said.blocking) {
-            self.blocking
-                .entry(Arc::clone(package))
-                .or_default()
-                .insert((said.opened_at, Arc::clone(patch_id)));
-        }
-    }
-}
-
-fn same_package(one: &str, other: &str) -> bool {
-    one == other || one == ANY_PACKAGE || other == ANY_PACKAGE
 }
 
 #[cfg(test)]
