@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod control;
 mod demo;
+mod dlq;
 mod exit;
 mod facts;
 mod input;
@@ -40,6 +41,7 @@ Examples:
   crisol run --brokers k1:9092                   read patches, publish decisions
   crisol check fix.diff --cve CVE-2021-23337 --apv apv.jsonl
   crisol control set kill_switch true            stop every approval, everywhere, now
+  crisol dlq list --reason invalid_json          records that could not be taken, and why
 
 Exit codes: 0 done, 1 found something (check, topics check), 2 not a patch (check), 64 usage,
 69 unavailable, 70 internal, 73 instance id taken, 78 configuration.";
@@ -80,6 +82,9 @@ enum Command {
     /// Read and write the settings that every replica obeys.
     #[command(subcommand)]
     Control(control::ControlCommand),
+    /// Look at dead letters and send them in again.
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -138,6 +143,7 @@ impl Cli {
             Command::Validate(args) => validate::validate(&args, &settings, json),
             Command::Topics(command) => topics::topics(&command, &settings, json),
             Command::Control(command) => control::control(&command, &settings, json),
+            Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
         }
     }

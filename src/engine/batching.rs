@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Select;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::Message;
 use tracing::{debug, warn};
 
 use crate::engine::error::EngineError;
@@ -15,6 +15,7 @@ use crate::engine::workers::{Done, Job};
 use crate::event::codec::printable;
 use crate::event::record::{Batch, Record};
 use crate::log::error::is_instance_fenced;
+use crate::log::source::record_of;
 
 /// Messages taken in one go before the engine looks at anything else.
 const POLL_BURST: usize = 2_000;
@@ -173,21 +174,5 @@ impl Engine {
             .tables()
             .open_items
             .forget_proposed(partition, from);
-    }
-}
-
-fn record_of(message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-            .collect()
-    });
-    Record {
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers,
     }
 }

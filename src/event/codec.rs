@@ -90,6 +90,22 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Returns `text` with control and non-ASCII characters escaped but line ends kept, at its full length:
+/// for a person who asked to see all of it.
+pub fn escaped(text: &str) -> String {
+    text.split('\n')
+        .map(|line| {
+            line.chars()
+                .map(|c| match c {
+                    ' '..='~' => c.to_string(),
+                    _ => c.escape_default().to_string(),
+                })
+                .collect::<String>()
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// Reads one JSON value into `T`, which may borrow from it.
 ///
 /// # Errors

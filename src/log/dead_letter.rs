@@ -11,9 +11,9 @@ use crate::event::topic::Topic;
 /// What every header of a letter begins with.
 pub const PREFIX: &str = "crisol_dlq_";
 /// The header that counts how often a letter was sent in again.
-const ATTEMPT: &str = "crisol_dlq_attempt";
+pub const ATTEMPT: &str = "crisol_dlq_attempt";
 /// The header that tells when the record failed first.
-const FIRST_FAILURE: &str = "crisol_dlq_first_failure";
+pub const FIRST_FAILURE: &str = "crisol_dlq_first_failure";
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy)]

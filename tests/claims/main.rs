@@ -19,6 +19,7 @@ mod stream;
 mod broker;
 mod cli;
 mod crash;
+mod dlq;
 mod exactly_once;
 mod house;
 mod rebalance;
