@@ -36,7 +36,7 @@ pub enum InvalidId {
         limit: usize,
     },
     /// The id holds a character outside the allowed set.
-    #[error("{field} holds {character} at byte {at}; allowed are letters, digits and {allowed}")]
+    #[error("{field} holds '{character}' at byte {at}; allowed are letters, digits and {allowed}")]
     Character {
         /// The field that holds the id.
         field: &'static str,
@@ -207,7 +207,7 @@ mod tests {
         let error = check_patch_id("ab\u{1b}[2J").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "patch_id holds \\u{1b} at byte 2; allowed are letters, digits and ._:/@+=#,-"
+            "patch_id holds '\\u{1b}' at byte 2; allowed are letters, digits and ._:/@+=#,-"
         );
     }
 
