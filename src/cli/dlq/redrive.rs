@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::dlq::{Filter, read, row_of, usage};
+use crate::cli::dlq::{Conditions, Filter, read, row_of, usage};
 use crate::cli::{Exit, Failure, output};
 use crate::event::record::Output;
 use crate::event::topic::Topic;
@@ -61,7 +61,18 @@ struct Fate {
     reason: String,
     attempt: u32,
     key: String,
-    fate: &'static str,
+    fate: Where,
+    /// Why it stays.
+    why: Option<&'static str>,
+}
+
+/// Where a letter is afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Where {
+    WentIn,
+    WouldGoIn,
+    Stays,
 }
 
 pub(super) fn redrive(
@@ -121,11 +132,12 @@ pub(super) fn redrive(
             reason: row.reason,
             attempt: row.attempt,
             key: row.key,
-            fate: stays.unwrap_or(if args.dry_run {
-                "would go in"
-            } else {
-                "went in"
-            }),
+            fate: match stays {
+                Some(_) => Where::Stays,
+                None if args.dry_run => Where::WouldGoIn,
+                None => Where::WentIn,
+            },
+            why: stays,
         });
     })?;
     if let Some(sender) = &mut sender
@@ -151,30 +163,41 @@ fn report(fates: Vec<Fate>, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let count = fates.len();
-    let moved = fates
+    let stay = fates
         .iter()
-        .filter(|fate| fate.fate.ends_with("in"))
+        .filter(|fate| fate.fate == Where::Stays)
         .count();
     output::table(
         &["letter", "reason", "failed", "key", "what becomes of it"],
         fates.into_iter().map(|fate| {
+            let told = fate.told();
             vec![
                 fate.letter,
                 fate.reason,
                 format!("{}x", fate.attempt),
                 fate.key,
-                fate.fate.to_owned(),
+                told,
             ]
         }),
     );
-    println!("{count} letters, {moved} in, {} left", count - moved);
+    println!("{count} letters, {} in, {stay} left", count - stay);
     Ok(Exit::Done)
+}
+
+impl Fate {
+    fn told(&self) -> String {
+        match (self.fate, self.why) {
+            (Where::WentIn, _) => "went in".to_owned(),
+            (Where::WouldGoIn, _) => "would go in".to_owned(),
+            (Where::Stays, why) => format!("stays: {}", why.unwrap_or_default()),
+        }
+    }
 }
 
 /// Which letters are meant, and which of them may go in.
 struct Chosen<'a> {
     letters: BTreeSet<Address>,
-    conditions: crate::cli::dlq::Conditions,
+    conditions: Conditions,
     max_attempts: u32,
     input: &'a str,
 }
@@ -206,13 +229,13 @@ impl<'a> Chosen<'a> {
     /// Returns why a letter stays; `None` if it may go in.
     fn stays(&self, letter: &Letter, was_sent: bool) -> Option<&'static str> {
         if was_sent {
-            Some("stays: was sent in before (--again)")
+            Some("was sent in before (--again)")
         } else if letter.left_out {
-            Some("stays: the original did not fit into the letter")
+            Some("the original did not fit into the letter")
         } else if letter.topic != self.input {
-            Some("stays: is not from the topic of patches")
+            Some("is not from the topic of patches")
         } else if letter.attempt >= self.max_attempts {
-            Some("stays: has failed too often (--max-attempts)")
+            Some("has failed too often (--max-attempts)")
         } else {
             None
         }
