@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crisol::diff::DiffLimits;
 use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Record};
-use crisol::log::table::Coordinates;
+use crisol::log::source::Coordinates;
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
 use crisol::stage::{decode::decode, join::join, judge::judge, read::read};

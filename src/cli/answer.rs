@@ -12,7 +12,7 @@ use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Output, OutputHeader};
 use crate::event::topic::Topic;
 use crate::log::dead_letter::PREFIX;
-use crate::log::table::Coordinates;
+use crate::log::source::Coordinates;
 
 /// One outcome, whichever topic tells of it.
 #[derive(Debug, Clone)]

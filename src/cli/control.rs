@@ -5,11 +5,10 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Failure, logging, output};
+use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::control::{Control, ControlKey, ControlValue};
 use crate::event::topic::Topic;
 use crate::log::table::Table;
-use crate::log::topics::TopicPlan;
 use crate::log::write::write_one;
 use crate::policy::Policy;
 use crate::role::Settings;
@@ -93,28 +92,18 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
     Ok(value)
 }
 
-fn plan(settings: &Settings) -> Result<TopicPlan, Failure> {
-    TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))
-}
-
 fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let table = std::sync::Arc::new(ControlTable::default());
     let sink = std::sync::Arc::clone(&table);
-    let unavailable = |error: crate::log::table::TableError| {
-        Failure::new(
-            Exit::Unavailable,
-            format!("{error}; are the brokers up, and was `crisol topics apply` run?"),
-        )
-    };
     let tail = Table::start(
         &settings.kafka,
         names.of(Topic::Control).to_owned(),
         names.partitions(Topic::Control),
         Box::new(move |at, key, value| sink.apply(at, key, value)),
     )
-    .map_err(unavailable)?;
-    tail.wait_ready(TIMEOUT).map_err(unavailable)?;
+    .map_err(unreadable)?;
+    tail.wait_ready(TIMEOUT).map_err(unreadable)?;
     Ok(table.snapshot())
 }
 

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::{Exit, Failure, logging, run};
+use crate::cli::{Exit, Failure, logging, plan, run};
 use crate::event::topic::Topic;
 use crate::log::embedded::EmbeddedBroker;
-use crate::log::topics::{TopicNames, TopicPlan};
+use crate::log::topics::TopicNames;
 use crate::role::Settings;
 use crate::role::settings::LogConfig;
 
@@ -61,7 +61,7 @@ Exit codes: 0 each patch has exactly one outcome, 70 one has none or two.";
 
 pub(super) fn demo(args: &DemoArgs, settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
     let began = Instant::now();
-    let plan = TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))?;
+    let plan = plan(settings)?;
     let names = plan.names(&settings.kafka.topic_prefix);
     // Some of the service's readers outlive the role by a moment. The broker ends with the process,
     // so that none of them finds it gone.

@@ -9,12 +9,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::{Exit, Failure, logging, output};
+use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::codec::printable;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::timestamp::{format_rfc3339, parse_rfc3339_ms};
-use crate::log::letters::{Address, Entry, Letter, LettersError, read_letters};
-use crate::log::topics::{TopicNames, TopicPlan};
+use crate::log::letters::{Entry, Letter, read_letters};
+use crate::log::source::Coordinates;
+use crate::log::topics::TopicNames;
 use crate::role::Settings;
 
 /// How long reading all letters may take.
@@ -87,8 +88,7 @@ struct Row {
 
 pub(super) fn dlq(command: &DlqCommand, settings: &Settings, json: bool) -> Result<Exit, Failure> {
     logging::start(&settings.log)?;
-    let plan = TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))?;
-    let names = plan.names(&settings.kafka.topic_prefix);
+    let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     match command {
         DlqCommand::List(args) => list(args, settings, &names, json),
         DlqCommand::Show(args) => show::show(args, settings, &names, json),
@@ -131,7 +131,7 @@ impl Conditions {
     fn hold(&self, letter: &Letter) -> bool {
         self.reason
             .is_none_or(|reason| reason.as_str() == letter.reason)
-            && (self.since_ms..self.until_ms).contains(&letter.written_ms)
+            && (self.since_ms..self.until_ms).contains(&letter.record.timestamp_ms)
             && self.partition.is_none_or(|n| n == letter.partition)
     }
 }
@@ -163,7 +163,7 @@ fn list(
 ) -> Result<Exit, Failure> {
     let conditions = args.filter.conditions()?;
     let mut redriven = BTreeSet::new();
-    let mut rows: Vec<(i64, Address, Row)> = Vec::new();
+    let mut rows: Vec<(i64, Coordinates, Row)> = Vec::new();
     let mut matching = 0_usize;
     let strange = read(settings, names, |entry| match entry {
         Entry::Receipt(address) => {
@@ -171,7 +171,7 @@ fn list(
         }
         Entry::Letter(letter) if conditions.hold(&letter) => {
             matching += 1;
-            rows.push((letter.written_ms, letter.at, row_of(&letter)));
+            rows.push((letter.record.timestamp_ms, letter.at, row_of(&letter)));
             // The newest stay; cut only now and then, because cutting sorts.
             if rows.len() > args.limit.saturating_mul(2).max(1_024) {
                 cut(&mut rows, args.limit);
@@ -222,7 +222,7 @@ fn list(
 }
 
 /// Keeps the newest, in order.
-fn cut(rows: &mut Vec<(i64, Address, Row)>, limit: usize) {
+fn cut(rows: &mut Vec<(i64, Coordinates, Row)>, limit: usize) {
     rows.sort_by_key(|(written, address, _)| (*written, *address));
     let surplus = rows.len().saturating_sub(limit);
     rows.drain(..surplus);
@@ -232,7 +232,7 @@ fn row_of(letter: &Letter) -> Row {
     let key = letter.record.key.as_deref().unwrap_or_default();
     Row {
         letter: letter.at.to_string(),
-        written: format_rfc3339(letter.written_ms),
+        written: format_rfc3339(letter.record.timestamp_ms),
         reason: printable(&letter.reason),
         attempt: letter.attempt,
         topic: printable(&letter.topic),
@@ -258,12 +258,7 @@ fn read(
     names: &TopicNames,
     each: impl FnMut(Entry),
 ) -> Result<usize, Failure> {
-    read_letters(&settings.kafka, names, LIMIT, each).map_err(|error: LettersError| {
-        Failure::new(
-            Exit::Unavailable,
-            format!("{error}; are the brokers up, and was `crisol topics apply` run?"),
-        )
-    })
+    read_letters(&settings.kafka, names, LIMIT, each).map_err(unreadable)
 }
 
 fn usage(message: String) -> Failure {

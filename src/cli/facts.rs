@@ -11,7 +11,7 @@ use crate::cli::input::{Line, Lines, cannot_read, open};
 use crate::cli::{Exit, Failure};
 use crate::event::codec::{CodecError, printable};
 use crate::event::limits::EventLimits;
-use crate::log::table::Coordinates;
+use crate::log::source::Coordinates;
 use crate::role::Settings;
 use crate::table::{ApvTable, ControlTable, Tables};
 

@@ -15,11 +15,13 @@ mod run;
 mod topics;
 mod validate;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::log::topics::TopicPlan;
 use crate::role::Settings;
 
 pub use exit::Exit;
@@ -130,6 +132,19 @@ impl Failure {
             message: message.to_string(),
         }
     }
+}
+
+/// Returns the topics as their files have them.
+fn plan(settings: &Settings) -> Result<TopicPlan, Failure> {
+    TopicPlan::load(&settings.topics).map_err(|error| Failure::new(Exit::Config, error))
+}
+
+/// Returns the failure of a command that cannot read a topic, and what to look at.
+fn unreadable(error: impl Display) -> Failure {
+    Failure::new(
+        Exit::Unavailable,
+        format!("{error}; are the brokers up, and was `crisol topics apply` run?"),
+    )
 }
 
 impl Cli {

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::cli::{Exit, Failure, logging, output};
-use crate::log::topics::{TopicPlan, TopicsError, apply, check};
+use crate::cli::{Exit, Failure, logging, output, plan};
+use crate::log::topics::{TopicsError, apply, check};
 use crate::role::Settings;
 
 /// Commands about topics.
@@ -22,7 +22,7 @@ pub(super) fn topics(
 ) -> Result<Exit, Failure> {
     logging::start(&settings.log)?;
     let unavailable = |error: TopicsError| Failure::new(Exit::Unavailable, error);
-    let plan = TopicPlan::load(&settings.topics).map_err(|e| Failure::new(Exit::Config, e))?;
+    let plan = plan(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

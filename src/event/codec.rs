@@ -81,29 +81,25 @@ pub fn printable(text: &str) -> String {
             out.push_str("...");
             break;
         }
-        if c.is_ascii() && !c.is_ascii_control() {
-            out.push(c);
-        } else {
-            out.extend(c.escape_default());
-        }
+        push_escaped(&mut out, c);
     }
     out
 }
 
-/// Returns `text` with control and non-ASCII characters escaped but line ends kept, at its full length:
-/// for a person who asked to see all of it.
+/// Returns `text` with control and non-ASCII characters escaped, at its full length: for a person who
+/// asked to see all of it.
 pub fn escaped(text: &str) -> String {
-    text.split('\n')
-        .map(|line| {
-            line.chars()
-                .map(|c| match c {
-                    ' '..='~' => c.to_string(),
-                    _ => c.escape_default().to_string(),
-                })
-                .collect::<String>()
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(&mut out, c));
+    out
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    if c.is_ascii() && !c.is_ascii_control() {
+        out.push(c);
+    } else {
+        out.extend(c.escape_default());
+    }
 }
 
 /// Reads one JSON value into `T`, which may borrow from it.

@@ -1,22 +1,18 @@
 //! Reading dead letters back: what the headers of one say, and all of them from the topic.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
 
 use crate::event::id::sha256_hex;
 use crate::event::record::{Header, OutputHeader, Record, outgoing};
 use crate::event::topic::Topic;
-use crate::log::client::{KafkaConfig, LogContext};
+use crate::log::client::KafkaConfig;
 use crate::log::dead_letter::{ATTEMPT, FIRST_FAILURE, PREFIX};
 use crate::log::error::is_outage;
-use crate::log::source::record_of;
+use crate::log::source::{Coordinates, from_beginning, record_of};
 use crate::log::topics::TopicNames;
 
 /// The header of a receipt: the address of the letter that was sent in again.
@@ -24,49 +20,13 @@ pub const REDRIVEN: &str = "crisol_dlq_redriven";
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Where a letter stands on `dlq`: `partition:offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address {
-    /// The partition of `dlq`.
-    pub partition: i32,
-    /// The offset in it.
-    pub offset: i64,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.partition, self.offset)
-    }
-}
-
-/// A text is no address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not the address of a letter; `crisol dlq list` prints them as partition:offset, such as 3:41"
-)]
-pub struct InvalidAddress;
-
-impl FromStr for Address {
-    type Err = InvalidAddress;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let (partition, offset) = text.split_once(':').ok_or(InvalidAddress)?;
-        let partition: i32 = partition.parse().map_err(|_| InvalidAddress)?;
-        let offset: i64 = offset.parse().map_err(|_| InvalidAddress)?;
-        if partition < 0 || offset < 0 {
-            return Err(InvalidAddress);
-        }
-        Ok(Self { partition, offset })
-    }
-}
-
 /// A record of `dlq`.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// A record that could not be taken.
     Letter(Letter),
     /// The word that a letter was sent in again.
-    Receipt(Address),
+    Receipt(Coordinates),
 }
 
 /// A dead letter as it stands on the topic. What the headers say is foreign text to whoever prints it:
@@ -74,10 +34,8 @@ pub enum Entry {
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// Where it stands.
-    pub at: Address,
-    /// When it was written, milliseconds since the epoch.
-    pub written_ms: i64,
-    /// Key, value and all headers.
+    pub at: Coordinates,
+    /// Key, value and all headers; its time is when the letter was written.
     pub record: Record,
     /// Why it could not be taken.
     pub reason: String,
@@ -97,7 +55,7 @@ pub struct Letter {
 
 impl Entry {
     /// Returns what a record of `dlq` is; `None` if it is neither a letter nor a receipt.
-    pub fn read(at: Address, written_ms: i64, record: Record) -> Option<Self> {
+    pub fn read(partition: i32, record: Record) -> Option<Self> {
         if let Some(redriven) = record.header_text(REDRIVEN) {
             return redriven.parse().ok().map(Self::Receipt);
         }
@@ -110,8 +68,10 @@ impl Entry {
             offset: text("offset")?.parse().ok()?,
             attempt: text("attempt")?.parse().ok()?,
             left_out: record.value.is_none() && text("digest")? != sha256_hex(b""),
-            at,
-            written_ms,
+            at: Coordinates {
+                partition,
+                offset: record.offset,
+            },
             record,
         };
         Some(Self::Letter(letter))
@@ -172,18 +132,9 @@ pub fn read_letters(
         topic: topic.to_owned(),
         source,
     };
-    let consumer: BaseConsumer<LogContext> = config
-        .table_consumer(topic)
-        .create_with_context(LogContext)
-        .map_err(client)?;
-    let mut unread: BTreeSet<i32> = (0..names.partitions(Topic::Dlq)).collect();
-    let mut assignment = TopicPartitionList::new();
-    for partition in &unread {
-        assignment
-            .add_partition_offset(topic, *partition, Offset::Beginning)
-            .map_err(client)?;
-    }
-    consumer.assign(&assignment).map_err(client)?;
+    let partitions = names.partitions(Topic::Dlq);
+    let consumer = from_beginning(config, topic, partitions).map_err(client)?;
+    let mut unread: BTreeSet<i32> = (0..partitions).collect();
     let deadline = Instant::now() + limit;
     let mut strange = 0;
     while !unread.is_empty() {
@@ -195,17 +146,10 @@ pub fn read_letters(
         }
         match consumer.poll(POLL) {
             None => {}
-            Some(Ok(message)) => {
-                let at = Address {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                };
-                let written_ms = message.timestamp().to_millis().unwrap_or(0);
-                match Entry::read(at, written_ms, record_of(&message)) {
-                    Some(entry) => each(entry),
-                    None => strange += 1,
-                }
-            }
+            Some(Ok(message)) => match Entry::read(message.partition(), record_of(&message)) {
+                Some(entry) => each(entry),
+                None => strange += 1,
+            },
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
             }
@@ -222,7 +166,7 @@ mod tests {
     use crate::event::reason::Reason;
     use crate::log::dead_letter::{Origin, dead_letter};
 
-    const AT: Address = Address {
+    const AT: Coordinates = Coordinates {
         partition: 2,
         offset: 41,
     };
@@ -243,7 +187,7 @@ mod tests {
                 .collect(),
             ..Record::default()
         };
-        match Entry::read(AT, 5, record) {
+        match Entry::read(2, record) {
             Some(Entry::Letter(letter)) => letter,
             other => panic!("{other:?}"),
         }
@@ -294,21 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_read_back_and_nothing_else_is_one() {
-        assert_eq!("2:41".parse(), Ok(AT));
-        assert_eq!(AT.to_string(), "2:41");
-        for text in ["", "2", "2:", ":41", "-1:2", "2:-1", "2:41:1", "a:b"] {
-            assert_eq!(text.parse::<Address>(), Err(InvalidAddress), "{text}");
-        }
-    }
-
-    #[test]
     fn a_receipt_is_no_letter_and_a_foreign_record_neither() {
         let record = |name: &str, value: &[u8]| Record {
             headers: vec![(name.into(), Some(value.to_vec()))],
             ..Record::default()
         };
-        let read = |record| Entry::read(AT, 0, record);
+        let read = |record| Entry::read(2, record);
         assert!(matches!(
             read(record(REDRIVEN, b"2:41")),
             Some(Entry::Receipt(AT))

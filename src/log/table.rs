@@ -12,16 +12,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use crate::event::codec::printable;
 use crate::log::client::{KafkaConfig, LogContext};
 use crate::log::ends::Ends;
 use crate::log::error::is_outage;
+use crate::log::source::{Coordinates, from_beginning};
 
 /// How long the thread waits for a record before it looks whether somebody waits for it.
 const POLL: Duration = Duration::from_millis(10);
@@ -29,15 +30,6 @@ const POLL: Duration = Duration::from_millis(10);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a waiter asks again whether open transactions below its goal have ended.
 const STABLE_POLL: Duration = Duration::from_millis(10);
-
-/// Where a record of a table stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Coordinates {
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-}
 
 /// Takes a table's records, one after another; an `Err` is logged and counted with its coordinates.
 pub type Sink =
@@ -129,17 +121,7 @@ impl Table {
             topic: topic.clone(),
             source,
         };
-        let consumer: BaseConsumer<LogContext> = config
-            .table_consumer(&topic)
-            .create_with_context(LogContext)
-            .map_err(client)?;
-        let mut assignment = TopicPartitionList::new();
-        for partition in 0..partitions {
-            assignment
-                .add_partition_offset(&topic, partition, Offset::Beginning)
-                .map_err(client)?;
-        }
-        consumer.assign(&assignment).map_err(client)?;
+        let consumer = from_beginning(config, &topic, partitions).map_err(client)?;
         let ends = |isolation: &str| {
             Ends::new(config.query_client(isolation), &topic, partitions).map_err(client)
         };

@@ -26,7 +26,7 @@ pub struct Joined {
 }
 
 impl Joined {
-    /// Returns the facts as the table has them.
+    /// Returns the facts alone.
     pub fn facts(&self) -> Option<&ApvFacts> {
         self.advisory.as_deref().map(|advisory| &**advisory)
     }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use crate::event::codec::read_json;
 use crate::event::control::{Control, ControlKey, ControlValue};
 use crate::event::limits::EventLimits;
-use crate::log::table::Coordinates;
+use crate::log::source::Coordinates;
 
 /// The settings in force. A reader takes one snapshot and keeps it for a whole batch.
 #[derive(Default)]

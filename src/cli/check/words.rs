@@ -218,7 +218,7 @@ pub(super) fn next(reason: Reason) -> &'static str {
 mod tests {
     use super::*;
     use crate::event::reason::Disposition;
-    use crate::log::table::Coordinates;
+    use crate::log::source::Coordinates;
 
     fn letter(message: &str) -> Answer {
         Answer {

@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use crate::cli::{Exit, Failure};
 use crate::event::codec::printable;
 use crate::log::client::{KafkaConfig, LogContext};
-use crate::log::table::Coordinates;
+use crate::log::source::Coordinates;
 
 /// How long the broker may take to acknowledge what was sent.
 const TIMEOUT: Duration = Duration::from_secs(10);

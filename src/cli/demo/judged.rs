@@ -16,7 +16,7 @@ use crate::event::codec::printable;
 use crate::event::record::OutputHeader;
 use crate::event::topic::Topic;
 use crate::log::client::{KafkaConfig, LogContext};
-use crate::log::table::Coordinates;
+use crate::log::source::Coordinates;
 use crate::log::topics::TopicNames;
 
 /// Where outcomes are told.

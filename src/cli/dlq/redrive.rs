@@ -13,7 +13,8 @@ use crate::cli::dlq::{Conditions, Filter, read, row_of, usage};
 use crate::cli::{Exit, Failure, output};
 use crate::event::record::Output;
 use crate::event::topic::Topic;
-use crate::log::letters::{Address, Entry, Letter, REDRIVEN};
+use crate::log::letters::{Entry, Letter, REDRIVEN};
+use crate::log::source::Coordinates;
 use crate::log::statistics::ProducerContext;
 use crate::log::topics::TopicNames;
 use crate::log::transaction::{TransactionError, TransactionalProducer};
@@ -40,7 +41,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(in crate::cli) struct RedriveArgs {
     /// The letters, as `crisol dlq list` prints them; without them, those that the conditions choose.
     #[arg(value_name = "PARTITION:OFFSET")]
-    letters: Vec<Address>,
+    letters: Vec<Coordinates>,
     #[command(flatten)]
     filter: Filter,
     /// Only say what would go in.
@@ -82,8 +83,8 @@ pub(super) fn redrive(
     json: bool,
 ) -> Result<Exit, Failure> {
     let chosen = Chosen::of(args, names)?;
-    let mut meant: BTreeSet<Address> = BTreeSet::new();
-    let mut redriven: BTreeSet<Address> = BTreeSet::new();
+    let mut meant: BTreeSet<Coordinates> = BTreeSet::new();
+    let mut redriven: BTreeSet<Coordinates> = BTreeSet::new();
     read(settings, names, |entry| match entry {
         Entry::Receipt(address) => {
             redriven.insert(address);
@@ -97,7 +98,7 @@ pub(super) fn redrive(
         .letters
         .iter()
         .filter(|address| !meant.contains(address))
-        .map(Address::to_string)
+        .map(Coordinates::to_string)
         .collect();
     if !missing.is_empty() {
         return Err(Failure::new(
@@ -196,7 +197,7 @@ impl Fate {
 
 /// Which letters are meant, and which of them may go in.
 struct Chosen<'a> {
-    letters: BTreeSet<Address>,
+    letters: BTreeSet<Coordinates>,
     conditions: Conditions,
     max_attempts: u32,
     input: &'a str,
@@ -242,11 +243,10 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// Sends letters and their receipts, a portion to a transaction.
+/// Sends letters, each with its receipt, a portion to a transaction.
 struct Sender {
     producer: TransactionalProducer,
-    portion: Vec<Output>,
-    letters: usize,
+    portion: Vec<[Output; 2]>,
     sent: usize,
 }
 
@@ -263,20 +263,19 @@ impl Sender {
         Ok(Self {
             producer,
             portion: Vec::new(),
-            letters: 0,
             sent: 0,
         })
     }
 
     fn take(&mut self, letter: &Letter) -> Result<(), TransactionError> {
-        self.portion.push(Output {
+        let again = Output {
             topic: Topic::Patches,
             partition_by: None,
             key: letter.record.key.clone(),
             value: letter.record.value.clone(),
             headers: letter.outgoing_headers(),
-        });
-        self.portion.push(Output {
+        };
+        let receipt = Output {
             topic: Topic::Dlq,
             partition_by: None,
             key: letter.record.key.clone(),
@@ -285,9 +284,9 @@ impl Sender {
                 REDRIVEN.into(),
                 Some(letter.at.to_string().into_bytes().into()),
             )],
-        });
-        self.letters += 1;
-        if self.letters >= PORTION {
+        };
+        self.portion.push([again, receipt]);
+        if self.portion.len() >= PORTION {
             self.send()?;
         }
         Ok(())
@@ -298,13 +297,12 @@ impl Sender {
             return Ok(());
         }
         let transaction = self.producer.begin()?;
-        let sent = transaction.send_all(&self.portion);
+        let sent = transaction.send_all(self.portion.as_flattened());
         if sent.is_err() {
             return transaction.or_abort(sent);
         }
         transaction.commit()?;
-        self.sent += self.letters;
-        self.letters = 0;
+        self.sent += self.portion.len();
         self.portion.clear();
         Ok(())
     }

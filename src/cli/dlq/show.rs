@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::cli::dlq::{read, row_of};
 use crate::cli::{Exit, Failure, output};
 use crate::event::codec::escaped;
-use crate::log::letters::{Address, Entry, Letter};
+use crate::log::letters::{Entry, Letter};
+use crate::log::source::Coordinates;
 use crate::log::topics::TopicNames;
 use crate::role::Settings;
 
@@ -17,7 +18,7 @@ use crate::role::Settings;
 pub(in crate::cli) struct ShowArgs {
     /// The letter, as `crisol dlq list` prints it.
     #[arg(value_name = "PARTITION:OFFSET")]
-    letter: Address,
+    letter: Coordinates,
     /// Print the value alone, byte for byte.
     #[arg(long)]
     raw: bool,
@@ -112,7 +113,9 @@ fn print(letter: &Letter, redriven: bool) {
         None => println!("value      none"),
         Some(value) => {
             println!("value      {} bytes", value.len());
-            println!("{}", escaped(&String::from_utf8_lossy(value)));
+            for line in String::from_utf8_lossy(value).split('\n') {
+                println!("{}", escaped(line));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crisol::diff::DiffLimits;
 use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Record};
 use crisol::event::topic::Topic;
-use crisol::log::table::Coordinates;
+use crisol::log::source::Coordinates;
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
 use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
