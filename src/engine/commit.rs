@@ -23,8 +23,9 @@ use crate::log::transaction::{TransactionError, TransactionalProducer};
 pub(super) const FENCING_WINDOW: Duration = Duration::from_secs(60);
 /// How long a commit is waited for before the engine looks whether it ever comes.
 const SETTLE_STEP: Duration = Duration::from_millis(100);
-/// How long the group may take to tell a fenced replica that its name is taken: two heartbeats.
-const FENCING_GRACE: Duration = Duration::from_millis(2_500);
+/// How long the group may take to tell a fenced replica that its name is taken: two heartbeats. A twin
+/// needs less to register consumer and producer.
+pub(super) const FENCING_GRACE: Duration = Duration::from_millis(2_500);
 /// How long registering a new producer may take: the brokers first end what the old one left open.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
 /// One try of it.

@@ -1,12 +1,13 @@
 //! Joining the group: at the start, and anew when the group gave this replica's place away.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::warn;
 
-use crate::engine::commit::{FENCING_WINDOW, is_recent};
+use crate::engine::commit::{FENCING_GRACE, FENCING_WINDOW, is_recent};
 use crate::engine::error::EngineError;
 use crate::engine::run::{Engine, Parts};
 use crate::log::client::outage_within;
@@ -55,10 +56,20 @@ impl Engine {
         self.parts.health.assigned(0);
         // The old consumer must not wait for anybody to carry out its last revocation.
         self.close();
+        self.stand_back();
         self.events = ConsumerEvents::default();
         self.consumer = join(&self.parts, &self.topic, &self.events)?;
         // The old producer's transaction may still be open; ended, it no longer holds back the
         // committed offsets that the next assignment asks for.
         self.replace_producer()
+    }
+
+    /// Lets whoever took the place finish taking it. Twins that answered each other's blow at once would
+    /// both lose the place twice, and then nobody would be left to have it.
+    fn stand_back(&self) {
+        let deadline = Instant::now() + FENCING_GRACE;
+        while Instant::now() < deadline && !self.is_stopping() {
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
