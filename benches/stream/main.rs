@@ -2,7 +2,7 @@
 //!
 //! `make bench` runs it. Machines are noisy, so the figure to quote is the ratio of medians; the two
 //! run in turn. `CRISOL_BENCH_EVENTS`, `CRISOL_BENCH_ROUNDS` and `CRISOL_BENCH_WARM_UP` (seconds) change
-//! the size.
+//! the size, `CRISOL_BENCH_BATCH` the bytes in a batch of the producer's.
 //! With `CRISOL_BENCH_SOAK=30` it watches the memory of the service for 30 minutes instead.
 
 #![allow(
@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::Cluster;
 use crate::oracle::{Event, Generator, World};
-use crate::stream::Stream;
+use crate::stream::{Feeder, Stream};
 
 /// Events in one round.
 const EVENTS: usize = 600_000;
@@ -44,6 +44,9 @@ const ROUNDS: usize = 3;
 /// Rounds that begin within this time do not count: the broker still compiles what it does most, on the
 /// cores it shares. Seconds.
 const WARM_UP_S: usize = 120;
+/// Bytes in a batch of the producer's, before compression: what aiokafka (`max_batch_size`) and the Java
+/// client (`batch.size`) send by default. Left to itself librdkafka sends up to 1,000,000, by chance.
+const BATCH: usize = 16_384;
 /// CVEs in the world.
 const CVES: usize = 400;
 
@@ -124,7 +127,7 @@ pub fn known(event: &Event) -> bool {
 }
 
 fn feed(stream: &Stream, world: &World, events: usize) -> usize {
-    let feeder = stream.feeder();
+    let feeder = Feeder::batching(stream, number("CRISOL_BENCH_BATCH", BATCH));
     let mut bytes = 0;
     for event in Generator::new(world, "bench", 7).filter(known).take(events) {
         bytes += event.value.as_ref().map_or(0, Vec::len);

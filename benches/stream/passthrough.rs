@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -65,6 +65,9 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> f64 {
             }
             if let Some(payload) = message.payload() {
                 record = record.payload(payload);
+            }
+            if let Some(headers) = message.headers() {
+                record = record.headers(headers.detach());
             }
             while let Err((_, unsent)) = producer.send(record) {
                 record = unsent;

@@ -24,13 +24,32 @@ impl Feeder {
 
     /// A producer with a codec of librdkafka's.
     pub fn compressing(stream: &Stream, codec: &str) -> Self {
-        let producer = ClientConfig::new()
+        Self::with(stream, &[("compression.type", codec), ("linger.ms", "2")])
+    }
+
+    /// A producer whose batches hold so many bytes before compression, however fast it is fed.
+    pub fn batching(stream: &Stream, bytes: usize) -> Self {
+        let bytes = bytes.to_string();
+        Self::with(
+            stream,
+            &[
+                ("compression.type", "gzip"),
+                ("batch.size", &bytes),
+                ("linger.ms", "1000"),
+            ],
+        )
+    }
+
+    fn with(stream: &Stream, options: &[(&str, &str)]) -> Self {
+        let mut config = ClientConfig::new();
+        for (key, value) in options {
+            config.set(*key, *value);
+        }
+        let producer = config
             .set("bootstrap.servers", stream.bootstrap())
             .set("enable.idempotence", "true")
             .set("message.max.bytes", "4194304")
             .set("partitioner", "murmur2_random")
-            .set("compression.type", codec)
-            .set("linger.ms", "2")
             .set("message.timeout.ms", "120000")
             .create()
             .unwrap();
