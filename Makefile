@@ -13,8 +13,8 @@ demo: ## watch it judge real CVEs on an embedded broker; ends by itself
 	@cargo build
 	@cargo run --quiet -- demo $(ARGS)
 
-test: ## everything, on a real Apache Kafka (or on what CRISOL_TEST_KAFKA names)
-	@.ci/need $(BUILD) kcat
+test: ## everything, on real servers: Apache Kafka (or what CRISOL_TEST_KAFKA names) and Redis
+	@.ci/need $(BUILD) kcat redis-server
 	@tests/kafka/kafka install
 	@cargo test $(ARGS)
 

@@ -108,7 +108,8 @@ fn main() {
             let patches = decode(batch, &limits);
             let diffs = read(&patches, &diffs);
             let joined = join(&patches, &tables, Duration::ZERO);
-            black_box(judge(&diffs, &joined, &control, &risk));
+            let unasked: Vec<_> = joined.iter().map(|_| None).collect();
+            black_box(judge(&diffs, &joined, &unasked, &control, &risk));
         }
     });
     let batches: Vec<Batch> = records

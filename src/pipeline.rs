@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tracing::error;
 
 use crate::diff::DiffLimits;
 use crate::event::limits::EventLimits;
 use crate::event::reason::Reason;
-use crate::event::record::{Batch, Handled, Record};
+use crate::event::record::{Batch, Handled, Memo, Record};
 use crate::event::timestamp::format_rfc3339;
 use crate::log::client::MAX_OUTPUT_BYTES;
-use crate::policy::RiskConfig;
+use crate::memory::ExactMemory;
+use crate::policy::{Policy, RiskConfig};
+use crate::stage::recall::{Rules, recall};
 use crate::stage::route::{Case, Routing};
 use crate::stage::{Refused, decode::decode, join::join, judge::judge, read::read};
 use crate::table::Tables;
@@ -51,6 +54,8 @@ pub struct Pipeline {
     diffs: DiffLimits,
     risk: RiskConfig,
     clock: Clock,
+    memory: Option<Arc<ExactMemory>>,
+    rules: [u8; 32],
 }
 
 impl Pipeline {
@@ -63,6 +68,7 @@ impl Pipeline {
         risk: RiskConfig,
         clock: Clock,
     ) -> Self {
+        let rules = rules(&diffs, &risk);
         Self {
             tables,
             config,
@@ -70,6 +76,23 @@ impl Pipeline {
             diffs,
             risk,
             clock,
+            memory: None,
+            rules,
+        }
+    }
+
+    /// Returns the pipeline with a memory.
+    pub fn with_memory(self, memory: Arc<ExactMemory>) -> Self {
+        Self {
+            memory: Some(memory),
+            ..self
+        }
+    }
+
+    /// Lets memory keep what it may of outcomes that are committed. Never waits.
+    pub fn remember(&self, memos: Vec<Memo>) {
+        if let Some(memory) = &self.memory {
+            memory.remember(memos);
         }
     }
 
@@ -148,18 +171,24 @@ impl Pipeline {
             &self.tables,
             Duration::from_millis(self.config.join_wait_ms),
         );
-        // Recall belongs here: what memory knows of this very patch.
+        // Memory says what it knows of this very patch.
+        let rules = Rules {
+            digest: self.rules,
+            policy: Policy::in_force(control.policy_version).version,
+        };
+        let recalled = recall(&patches, &joined, self.memory.as_deref(), &rules);
         // Each case gets its p and its risk.
-        let judged = judge(&diffs, &joined, &control, &self.risk);
+        let judged = judge(&diffs, &joined, &recalled, &control, &self.risk);
         // Policy answers, and events tell of it. One after another: an item that this batch opens
         // stands against the next patch of the same CVE.
         let routing = self.routing(&control);
         let mut handled = Vec::with_capacity(records.len());
-        for ((((record, patch), diff), joined), judged) in records
+        for (((((record, patch), diff), joined), recalled), judged) in records
             .iter()
             .zip(&patches)
             .zip(&diffs)
             .zip(&joined)
+            .zip(&recalled)
             .zip(&judged)
         {
             let case = Case {
@@ -167,11 +196,22 @@ impl Pipeline {
                 patch,
                 diff,
                 joined,
+                recalled,
                 judged,
             };
-            handled.push(routing.route(batch, &case));
+            handled.push(Handled {
+                memo: self.memo(batch, &case),
+                ..routing.route(batch, &case)
+            });
         }
         handled
+    }
+
+    /// What memory may keep of a case.
+    fn memo(&self, batch: &Batch, case: &Case<'_>) -> Option<Memo> {
+        let memory = self.memory.as_deref()?;
+        let (recalled, judged) = (case.recalled.as_ref()?, case.judged.as_ref()?);
+        recalled.memo(memory, judged, batch, case.record)
     }
 
     fn routing<'a>(&'a self, control: &'a crate::event::control::Control) -> Routing<'a> {
@@ -185,4 +225,14 @@ impl Pipeline {
             now: format_rfc3339(now_ms),
         }
     }
+}
+
+/// Returns the digest of what judges and patch risk go by, beside the facts: this build, and settings.
+fn rules(diffs: &DiffLimits, risk: &RiskConfig) -> [u8; 32] {
+    let told = serde_json::json!({
+        "build": env!("CARGO_PKG_VERSION"),
+        "diff": diffs,
+        "risk": risk,
+    });
+    Sha256::digest(told.to_string().as_bytes()).into()
 }

@@ -64,6 +64,7 @@ pub(super) fn failure(error: &ValidateError) -> Failure {
             | EngineError::Offsets { .. }
             | EngineError::Consumer(_),
         ) => Exit::Unavailable,
+        ValidateError::SecretKey(_) | ValidateError::Memory(_) => Exit::Config,
         ValidateError::Metrics(_) | ValidateError::Start(_) | ValidateError::Engine(_) => {
             Exit::Internal
         }

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prometheus::Registry;
 
 use crate::cli::input::{Lines, Source, cannot_read, open};
 use crate::cli::{Exit, Failure, facts, logging};
+use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
 use crate::role::validate::wall_clock_ms;
@@ -63,6 +65,9 @@ pub(super) fn validate(
         settings.risk.clone(),
         wall_clock_ms,
     );
+    let metrics = MemoryMetrics::register(&Registry::new()).map_err(internal)?;
+    let memory = ExactMemory::in_process(&settings.memory, metrics);
+    let pipeline = pipeline.with_memory(Arc::new(memory));
     let (input, bar): (Box<dyn BufRead>, ProgressBar) = match &source {
         Source::Stdin => (Box::new(std::io::stdin().lock()), ProgressBar::hidden()),
         Source::File(path) => {
@@ -91,6 +96,10 @@ pub(super) fn validate(
     bar.finish_and_clear();
     summary.print(as_json)?;
     Ok(Exit::Done)
+}
+
+fn internal(error: prometheus::Error) -> Failure {
+    Failure::new(Exit::Internal, error)
 }
 
 /// A bar over the bytes of a file, where somebody looks and outcomes do not scroll past it.

@@ -5,6 +5,8 @@
 
 mod layers;
 mod secret;
+mod secret_key;
 
 pub use layers::{ConfigError, Layers, load};
 pub use secret::Secret;
+pub use secret_key::{InvalidSecretKey, KeyedHash, SecretKey, SecretKeyConfig};

@@ -137,9 +137,11 @@ impl Engine {
     /// Counts what is committed.
     fn account(&mut self, sealed: Vec<(i32, Sealed)>) {
         let now_ms = (self.parts.clock)();
-        for (partition, run) in sealed {
+        let mut memos = Vec::new();
+        for (partition, mut run) in sealed {
             let mut counts = Counts::default();
-            for outcome in &run.handled {
+            for outcome in &mut run.handled {
+                memos.extend(outcome.memo.take());
                 counts.add(outcome.disposition);
                 self.parts.metrics.latency_ms(now_ms - outcome.timestamp_ms);
             }
@@ -154,6 +156,8 @@ impl Engine {
                 owned.committed = run.next;
             }
         }
+        // Only now: what is remembered of an outcome that never came to be would be a lie.
+        self.parts.pipeline.remember(memos);
     }
 
     /// Answers a failed transaction as its error asks.

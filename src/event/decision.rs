@@ -39,6 +39,19 @@ pub struct DecisionEvent<'a> {
     pub facts: Facts<'a>,
     /// The input record.
     pub source: Source<'a>,
+    /// Where the same question was first answered, if memory knows that: the first outcome stands.
+    #[serde(default)]
+    pub repeat: Option<Repeat>,
+}
+
+/// An earlier record of the same topic that asked the same question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Repeat {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
 }
 
 /// The recorded facts of an outcome. Policy evaluated on them gives the outcome again.

@@ -7,6 +7,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The package ecosystems whose version order Crisol knows, and the rest.
 #[derive(
@@ -122,6 +123,21 @@ pub struct ApvFacts {
     pub cwes: Box<[u16]>,
 }
 
+/// Values one after the other, each so that it cannot be taken for part of the next.
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+}
+
 impl ApvFacts {
     /// Returns the worst severity that any record states; [`Severity::Unknown`] without a package.
     pub fn severity(&self) -> Severity {
@@ -130,5 +146,100 @@ impl ApvFacts {
             .map(|package| package.severity)
             .max()
             .unwrap_or(Severity::Unknown)
+    }
+
+    /// Returns the sha-256 of everything that is known, so that a memory of other facts is never taken
+    /// for one of these.
+    pub fn digest(&self) -> [u8; 32] {
+        let Self {
+            packages,
+            kev,
+            epss,
+            cwes,
+        } = self;
+        let mut bytes = Bytes::default();
+        bytes.number(packages.len() as u64);
+        for package in packages {
+            // By name, so that a field that comes later cannot be forgotten here.
+            let PackageFacts {
+                ecosystem,
+                name,
+                affected,
+                fixed,
+                last_affected,
+                modified_ms,
+                severity,
+            } = package;
+            bytes.text(ecosystem.as_str());
+            bytes.text(name);
+            for list in [affected, fixed] {
+                bytes.number(list.len() as u64);
+                list.iter().for_each(|text| bytes.text(text));
+            }
+            bytes.number(u64::from(last_affected.is_some()));
+            bytes.text(last_affected.as_deref().unwrap_or_default());
+            bytes.number(modified_ms.cast_unsigned());
+            bytes.number(*severity as u64);
+        }
+        bytes.number(u64::from(*kev));
+        bytes.number(epss.map_or(u64::MAX, |p| u64::from(p.to_bits())));
+        bytes.number(cwes.len() as u64);
+        cwes.iter().for_each(|cwe| bytes.number(u64::from(*cwe)));
+        Sha256::digest(&bytes.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> ApvFacts {
+        ApvFacts {
+            packages: [PackageFacts {
+                ecosystem: Ecosystem::Npm,
+                name: "x".into(),
+                affected: ["<2".into(), "3".into()].into(),
+                fixed: ["2".into()].into(),
+                last_affected: None,
+                modified_ms: 1,
+                severity: Severity::Low,
+            }]
+            .into(),
+            kev: false,
+            epss: None,
+            cwes: [79].into(),
+        }
+    }
+
+    #[test]
+    fn facts_that_differ_anywhere_have_another_digest() {
+        let changes: [fn(&mut ApvFacts); 15] = [
+            |_| {},
+            |f| f.kev = true,
+            |f| f.epss = Some(0.0),
+            |f| f.epss = Some(0.5),
+            |f| f.cwes = [79, 80].into(),
+            |f| f.packages = [].into(),
+            |f| f.packages = [f.packages[0].clone(), f.packages[0].clone()].into(),
+            |f| f.packages[0].ecosystem = Ecosystem::PyPi,
+            |f| f.packages[0].name = "y".into(),
+            |f| f.packages[0].affected = ["<23".into()].into(),
+            // The same letters, cut elsewhere.
+            |f| f.packages[0].affected = ["<2".into(), "3".into(), "2".into()].into(),
+            |f| f.packages[0].fixed = ["2".into(), "2".into()].into(),
+            |f| f.packages[0].last_affected = Some("".into()),
+            |f| f.packages[0].modified_ms = 2,
+            |f| f.packages[0].severity = Severity::High,
+        ];
+        let digests: std::collections::HashSet<[u8; 32]> = changes
+            .iter()
+            .map(|change| {
+                let mut facts = facts();
+                change(&mut facts);
+                facts.digest()
+            })
+            .collect();
+        assert_eq!(digests.len(), changes.len());
+        assert_eq!(facts().digest(), facts().digest());
     }
 }

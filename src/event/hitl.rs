@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::decision::{Facts, Source};
+use crate::event::decision::{Facts, Repeat, Source};
 use crate::event::json_text::JsonText;
 use crate::event::reason::Reason;
 
@@ -36,6 +36,9 @@ pub struct HitlEvent<'a> {
     pub facts: Facts<'a>,
     /// The input record.
     pub source: Source<'a>,
+    /// Where the same question was first answered, if memory knows that: the first outcome stands.
+    #[serde(default)]
+    pub repeat: Option<Repeat>,
 }
 
 /// The diff of an item, or the word that it would not fit.

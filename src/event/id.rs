@@ -113,6 +113,11 @@ impl PatchDigest {
         Self(Sha256::digest(diff.as_bytes()).into())
     }
 
+    /// Returns the bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Returns the digest as 64 lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
         hex(&self.0)
@@ -136,7 +141,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {

@@ -103,4 +103,15 @@ pub struct Handled {
     pub reason: Reason,
     /// What is to be written, atomically with the input's offset; never empty.
     pub outputs: Vec<Output>,
+    /// What memory may keep of it once that is committed.
+    pub memo: Option<Memo>,
+}
+
+/// Bytes that memory keeps under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memo {
+    /// The key.
+    pub key: String,
+    /// The bytes.
+    pub value: Vec<u8>,
 }

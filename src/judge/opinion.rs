@@ -12,6 +12,10 @@ use crate::judge::wilson_lower_bound;
 const ADVISORY: &str = "advisory";
 /// The advisory judge's version: it changes whenever its rules do.
 const ADVISORY_VERSION: u32 = 1;
+/// Its findings, as they stand on events.
+const REMEDIES: &str = "remedies";
+const REFUTED: &str = "refuted";
+const UNVERIFIABLE: &str = "unverifiable";
 
 /// What the judge says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +29,16 @@ pub enum Opinion {
     Unavailable,
     /// The advisory judge could not compare.
     Inconclusive,
+}
+
+impl Opinion {
+    /// Returns the probability, or the lower bound of one; `None` for no opinion.
+    pub fn p(self) -> Option<f64> {
+        match self {
+            Self::Probability(p) | Self::AtLeast(p) => Some(p),
+            Self::Unavailable | Self::Inconclusive => None,
+        }
+    }
 }
 
 /// What the judge says, and what it rests on.
@@ -56,6 +70,42 @@ impl Judgement {
             },
         }
     }
+
+    /// Returns what of this lasts: all but p and the evidence it rests on, which grows by itself.
+    pub fn lasting(&self) -> JudgementRecord {
+        JudgementRecord {
+            p: None,
+            evidence: None,
+            ..self.record.clone()
+        }
+    }
+
+    /// Returns the judgement that [`Judgement::lasting`] was taken of, with the evidence of now; `None`
+    /// if it is of no judge that this build knows.
+    pub fn of_lasting(record: JudgementRecord, control: &Control) -> Option<Self> {
+        if record.judge != JudgeName::Advisory || record.version != ADVISORY_VERSION {
+            return None;
+        }
+        let (opinion, evidence) = match (record.finding.as_deref()?, record.level.as_deref()) {
+            (REMEDIES, Some(level)) => {
+                let evidence = control.evidence(ADVISORY, level);
+                let p = wilson_lower_bound(evidence.agreed, evidence.n);
+                (Opinion::AtLeast(p), Some(evidence))
+            }
+            (REFUTED, _) => (Opinion::Probability(0.0), None),
+            (UNVERIFIABLE, _) => (Opinion::Inconclusive, None),
+            _ => return None,
+        };
+        Some(Self {
+            opinion,
+            pure_bump: true,
+            record: JudgementRecord {
+                p: opinion.p(),
+                evidence,
+                ..record
+            },
+        })
+    }
 }
 
 /// Judges a patch by the facts of its CVE.
@@ -66,53 +116,42 @@ impl Judgement {
 pub fn judge(diff: &Diff<'_>, advisory: &Advisory, control: &Control) -> Judgement {
     let assessment = assess(diff, advisory);
     let code = assessment.code();
-    match assessment {
-        Assessment::NotABump(refusal) => {
-            let mut none = Judgement::none(Some(format!("{code}: {}", refusal.detail)));
-            none.record.finding = Some(Cow::Borrowed("not_a_bump"));
-            none
-        }
-        Assessment::Unverifiable(open) => {
-            let mut judgement = by_advisory(Opinion::Inconclusive, "unverifiable", open.bumps);
-            judgement.record.detail = Some(format!("{code}: {}", open.detail));
-            judgement
-        }
-        Assessment::Refuted(refuted) => {
-            let mut judgement = by_advisory(Opinion::Probability(0.0), "refuted", refuted.bumps);
-            judgement.record.detail = Some(format!("{code}: {}", refuted.detail));
-            judgement.record.level = Some(Cow::Borrowed(refuted.level.as_str()));
-            judgement
-        }
-        Assessment::Remedies(remedies) => {
-            let level = remedies.level.as_str();
-            let evidence = control.evidence(ADVISORY, level);
-            let p = wilson_lower_bound(evidence.agreed, evidence.n);
-            let mut judgement = by_advisory(Opinion::AtLeast(p), "remedies", remedies.bumps);
-            judgement.record.level = Some(Cow::Borrowed(level));
-            judgement.record.evidence = Some(evidence);
-            judgement
-        }
-    }
+    let not_a_bump = |detail: String| {
+        let mut none = Judgement::none(Some(detail));
+        none.record.finding = Some(Cow::Borrowed("not_a_bump"));
+        none
+    };
+    let found = match assessment {
+        Assessment::NotABump(refusal) => return not_a_bump(format!("{code}: {}", refusal.detail)),
+        Assessment::Unverifiable(open) => JudgementRecord {
+            detail: Some(format!("{code}: {}", open.detail)),
+            ..by_advisory(UNVERIFIABLE, open.bumps)
+        },
+        Assessment::Refuted(refuted) => JudgementRecord {
+            detail: Some(format!("{code}: {}", refuted.detail)),
+            level: Some(Cow::Borrowed(refuted.level.as_str())),
+            ..by_advisory(REFUTED, refuted.bumps)
+        },
+        Assessment::Remedies(remedies) => JudgementRecord {
+            level: Some(Cow::Borrowed(remedies.level.as_str())),
+            ..by_advisory(REMEDIES, remedies.bumps)
+        },
+    };
+    // What was found and what is remembered become a probability in one and the same place.
+    Judgement::of_lasting(found, control).unwrap_or_else(|| Judgement::none(None))
 }
 
-/// Returns what the advisory judge says, without what only some of its findings have.
-fn by_advisory(opinion: Opinion, finding: &'static str, bumps: Vec<Bump>) -> Judgement {
-    Judgement {
-        opinion,
-        pure_bump: true,
-        record: JudgementRecord {
-            judge: JudgeName::Advisory,
-            version: ADVISORY_VERSION,
-            p: match opinion {
-                Opinion::Probability(p) | Opinion::AtLeast(p) => Some(p),
-                Opinion::Unavailable | Opinion::Inconclusive => None,
-            },
-            finding: Some(Cow::Borrowed(finding)),
-            detail: None,
-            level: None,
-            evidence: None,
-            bumps: bumps.into_iter().map(record_of).collect(),
-        },
+/// Returns what the advisory judge found, without what only some of its findings have.
+fn by_advisory(finding: &'static str, bumps: Vec<Bump>) -> JudgementRecord {
+    JudgementRecord {
+        judge: JudgeName::Advisory,
+        version: ADVISORY_VERSION,
+        p: None,
+        finding: Some(Cow::Borrowed(finding)),
+        detail: None,
+        level: None,
+        evidence: None,
+        bumps: bumps.into_iter().map(record_of).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::event::record::Handled;
 
 fn outcome(offset: i64) -> Handled {
     Handled {
+        memo: None,
         offset,
         timestamp_ms: 0,
         disposition: Reason::NoExploit.disposition(),

@@ -41,6 +41,13 @@ impl Policy {
             .find(|policy| policy.version == version)
     }
 
+    /// Returns the policy that `control` names, or the strictest.
+    pub fn in_force(version: Option<u32>) -> Self {
+        version
+            .and_then(Self::of_version)
+            .unwrap_or_else(Self::strictest)
+    }
+
     /// Returns the strictest policy: in force until `control` says otherwise, and whenever it names
     /// a version that this build does not know.
     pub fn strictest() -> Self {

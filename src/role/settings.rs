@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, Layers, load};
+use crate::config::{ConfigError, Layers, SecretKeyConfig, load};
 use crate::diff::DiffLimits;
 use crate::engine::{EngineConfig, FAILPOINT_ENV};
 use crate::event::limits::EventLimits;
 use crate::http::HttpConfig;
 use crate::log::client::KafkaConfig;
 use crate::log::topics::TopicsConfig;
+use crate::memory::MemoryConfig;
 use crate::pipeline::PipelineConfig;
 use crate::policy::RiskConfig;
 use crate::table::{ApvConfig, OpenItemsConfig};
@@ -23,6 +24,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("CRISOL_TOPIC_PREFIX", "kafka.topic_prefix"),
     ("CRISOL_HTTP_LISTEN", "http.listen"),
     ("AUTO_APPROVE_ENABLED", "judging.auto_approve"),
+    ("REDIS_URL", "memory.redis_url"),
     ("LOG_LEVEL", "log.level"),
 ];
 
@@ -30,10 +32,10 @@ const ALIASES: &[(&str, &str)] = &[
 const IGNORED: &[&str] = &[
     FAILPOINT_ENV,
     "CRISOL_CONFIG",
-    "CRISOL_SECRET_KEY",
     "CRISOL_CACHE",
     "CRISOL_KAFKA_JVM",
     "CRISOL_TEST_KAFKA",
+    "CRISOL_TEST_REDIS",
 ];
 
 /// Everything the process is told.
@@ -58,6 +60,10 @@ pub struct Settings {
     pub apv: ApvConfig,
     /// Bounds of the table of open items.
     pub items: OpenItemsConfig,
+    /// Exact memory.
+    pub memory: MemoryConfig,
+    /// The secret key.
+    pub secret: SecretKeyConfig,
     /// The sidecar.
     pub http: HttpConfig,
     /// Logs.
@@ -136,6 +142,7 @@ impl Settings {
         self.diff
             .validate()
             .map_err(|e| value(format!("diff.{e}")))?;
+        self.memory.validate().map_err(|e| value(e.to_string()))?;
         self.http.validate().map_err(|e| value(e.to_string()))?;
         if self.limits.max_record_bytes > self.judging.max_output_bytes {
             return Err(value(

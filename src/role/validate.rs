@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::Registry;
 use tracing::{info, warn};
 
+use crate::config::{InvalidSecretKey, SecretKey};
 use crate::engine::{Engine, EngineError, EngineMetrics, Failpoints, Health, Parts};
 use crate::event::topic::Topic;
 use crate::http::{BuildInfo, Probe, Probes, Sidecar};
 use crate::ledger::Counts;
 use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
+use crate::memory::{ExactMemory, MemoryMetrics, StoreError};
 use crate::pipeline::Pipeline;
 use crate::role::settings::Settings;
 use crate::table::{TableMetrics, Tables};
@@ -34,6 +36,12 @@ pub enum ValidateError {
     /// A table cannot start.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// There is no secret key, or none that can be used.
+    #[error(transparent)]
+    SecretKey(#[from] InvalidSecretKey),
+    /// Memory cannot start.
+    #[error("memory.redis_url (REDIS_URL): {0}")]
+    Memory(#[from] StoreError),
     /// The sidecar cannot listen.
     #[error(
         "cannot listen on {listen}: {source}; is another replica on this host? set CRISOL_HTTP_LISTEN"
@@ -79,18 +87,30 @@ pub fn run(
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
 ) -> Result<Counts, ValidateError> {
+    let key = settings.secret.load()?;
     let plan = TopicPlan::load(&settings.topics)?;
     refuse_drift(settings, &plan)?;
-    run_unchecked(settings, &plan, failpoints, stop)
+    start(settings, &plan, Some(&key), failpoints, stop)
 }
 
-/// Runs the role on topics that nobody has checked: the embedded broker knows no settings of them.
+/// Runs the role on a broker inside the process: nobody checks its topics, because it knows no settings
+/// of them, and memory is inside the process too, so that no key is needed.
 ///
 /// # Errors
 /// [`ValidateError`] tells what to mend.
 pub fn run_unchecked(
     settings: &Settings,
     plan: &TopicPlan,
+    failpoints: Failpoints,
+    stop: &Arc<AtomicBool>,
+) -> Result<Counts, ValidateError> {
+    start(settings, plan, None, failpoints, stop)
+}
+
+fn start(
+    settings: &Settings,
+    plan: &TopicPlan,
+    key: Option<&SecretKey>,
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
 ) -> Result<Counts, ValidateError> {
@@ -108,8 +128,14 @@ pub fn run_unchecked(
         &settings.limits,
     )?);
     let health = Arc::new(Health::default());
+    let metrics = MemoryMetrics::register(&registry)?;
+    let memory = Arc::new(match key {
+        Some(key) => ExactMemory::start(&settings.memory, key, metrics)?,
+        None => ExactMemory::in_process(&settings.memory, metrics),
+    });
     let probes = Arc::new(ValidateProbes {
         health: Arc::clone(&health),
+        memory: Arc::clone(&memory),
         tables: Arc::clone(&tables),
         table_metrics: TableMetrics::register(&registry)?,
     });
@@ -134,14 +160,15 @@ pub fn run_unchecked(
         open_items = tables.open_items.len(),
         "tables have caught up"
     );
-    let pipeline = Arc::new(Pipeline::new(
+    let pipeline = Pipeline::new(
         tables,
         settings.judging.clone(),
         settings.limits.clone(),
         settings.diff.clone(),
         settings.risk.clone(),
         wall_clock_ms,
-    ));
+    );
+    let pipeline = Arc::new(pipeline.with_memory(memory));
     let engine = Engine::start(Parts {
         role: ROLE,
         input: Topic::Patches,
@@ -210,6 +237,7 @@ fn wait_for_tables(tables: &Tables, health: &Health, stop: &AtomicBool) -> bool 
 
 struct ValidateProbes {
     health: Arc<Health>,
+    memory: Arc<ExactMemory>,
     tables: Arc<Tables>,
     table_metrics: TableMetrics,
 }
@@ -243,5 +271,6 @@ impl Probes for ValidateProbes {
 
     fn refresh_metrics(&self) {
         self.table_metrics.observe(&self.tables);
+        self.memory.observe();
     }
 }

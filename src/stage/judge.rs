@@ -7,6 +7,7 @@ use crate::judge::{self, Judgement};
 use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
+use crate::stage::recall::Recalled;
 
 /// What judging found of one case.
 #[derive(Debug, Clone)]
@@ -17,20 +18,26 @@ pub struct Judged {
     pub risk: RiskRecord,
 }
 
-/// Returns what judging finds of each case; `None` for what was refused.
+/// Returns what judging finds of each case; `None` for what was refused. What memory knows is not
+/// judged again, and says the same.
 pub fn judge(
     diffs: &[Result<Diff<'_>, Refused>],
     joined: &[Option<Joined>],
+    recalled: &[Option<Recalled>],
     control: &Control,
     risk: &RiskConfig,
 ) -> Vec<Option<Judged>> {
     diffs
         .iter()
         .zip(joined)
-        .map(|(diff, joined)| {
+        .zip(recalled)
+        .map(|((diff, joined), recalled)| {
             let (Ok(diff), Some(joined)) = (diff, joined) else {
                 return None;
             };
+            if let Some(known) = recalled.as_ref().and_then(|r| again(r, control)) {
+                return Some(known);
+            }
             let judgement = match &joined.advisory {
                 Some(advisory) => judge::judge(diff, advisory, control),
                 None => Judgement::none(None),
@@ -39,4 +46,13 @@ pub fn judge(
             Some(Judged { judgement, risk })
         })
         .collect()
+}
+
+/// Returns what memory knows of a case, with the evidence of now.
+fn again(recalled: &Recalled, control: &Control) -> Option<Judged> {
+    let known = recalled.known.as_ref()?;
+    Some(Judged {
+        judgement: Judgement::of_lasting(known.judgement.clone(), control)?,
+        risk: known.risk.clone(),
+    })
 }

@@ -4,6 +4,7 @@ pub mod decode;
 pub mod join;
 pub mod judge;
 pub mod read;
+pub mod recall;
 pub mod route;
 
 use crate::event::reason::Reason;

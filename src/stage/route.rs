@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::diff::Diff;
 use crate::event::control::Control;
-use crate::event::decision::{DecisionEvent, Facts, PatchSize, PolicyRecord, Source, Verdict};
+use crate::event::decision::{
+    DecisionEvent, Facts, PatchSize, PolicyRecord, Repeat, Source, Verdict,
+};
 use crate::event::facts::{ApvFacts, Severity};
 use crate::event::headers::cloud_event;
 use crate::event::hitl::{HitlEvent, OpenItem, PatchBody, open_item_key};
@@ -21,6 +23,7 @@ use crate::policy::{Policy, Question, blockers, decide, urgency};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
+use crate::stage::recall::Recalled;
 use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place, Standing};
 
 /// Room for an event without its diff, in bytes: nearly all need less.
@@ -54,6 +57,8 @@ pub struct Case<'a> {
     pub diff: &'a Result<Diff<'a>, Refused>,
     /// What is known of its CVE.
     pub joined: &'a Option<Joined>,
+    /// What memory knows of this very patch.
+    pub recalled: &'a Option<Recalled>,
     /// What judging found.
     pub judged: &'a Option<Judged>,
 }
@@ -63,7 +68,7 @@ impl Routing<'_> {
     pub fn route(&self, batch: &Batch, case: &Case<'_>) -> Handled {
         match (case.patch, case.diff, case.joined, case.judged) {
             (Ok(patch), Ok(diff), Some(joined), Some(judged)) => {
-                self.outcome(batch, case.record, patch, diff, joined, judged)
+                self.outcome(batch, case, patch, diff, joined, judged)
             }
             (Err(refused), ..) | (_, Err(refused), ..) => self.dead(batch, case.record, refused),
             // Stages keep their lists aligned; if one does not, the record is kept as a letter.
@@ -98,18 +103,20 @@ impl Routing<'_> {
             disposition: Disposition::Dead,
             reason: refused.reason,
             outputs: vec![letter],
+            memo: None,
         }
     }
 
     fn outcome(
         &self,
         batch: &Batch,
-        record: &Record,
+        case: &Case<'_>,
         patch: &Patch<'_>,
         diff: &Diff<'_>,
         joined: &Joined,
         judged: &Judged,
     ) -> Handled {
+        let record = case.record;
         let digest = patch.digest.to_hex();
         let id = decision_id(&patch.patch_id, &digest);
         let package = package_of(patch, joined.facts(), judged);
@@ -124,11 +131,7 @@ impl Routing<'_> {
             },
         };
         let standing = self.open_items.standing(&asking);
-        let policy = self
-            .control
-            .policy_version
-            .and_then(Policy::of_version)
-            .unwrap_or_else(Policy::strictest);
+        let policy = Policy::in_force(self.control.policy_version);
         let facts = joined.facts();
         let question = Question {
             known_by: joined.known_by,
@@ -145,8 +148,16 @@ impl Routing<'_> {
             kill_switch: self.control.kill_switch,
         };
         let reason = decide(&policy, &question);
+        let repeat = case
+            .recalled
+            .as_ref()
+            .and_then(|r| r.repeats(batch, record));
         let event = Telling {
             routing: self,
+            repeat: repeat.map(|first| Repeat {
+                partition: first.partition,
+                offset: first.offset,
+            }),
             record,
             patch,
             digest,
@@ -173,6 +184,7 @@ impl Routing<'_> {
             disposition: reason.disposition(),
             reason,
             outputs,
+            memo: None,
         }
     }
 
@@ -223,6 +235,7 @@ struct Telling<'e> {
     asking: Asking<'e>,
     standing: Standing,
     source: Source<'e>,
+    repeat: Option<Repeat>,
     reason: Reason,
 }
 
@@ -239,6 +252,7 @@ impl Telling<'_> {
             reason: self.reason,
             facts,
             source: self.source.clone(),
+            repeat: self.repeat,
         };
         let mut outputs = vec![self.output(Topic::Decisions, json(&event, FACTS_BYTES))];
         if self.standing.patch_is_open {
@@ -264,6 +278,7 @@ impl Telling<'_> {
             patch: PatchBody::Diff(self.patch.diff.as_borrowed()),
             facts,
             source: self.source.clone(),
+            repeat: self.repeat,
         };
         // One byte in eight escaped is more than most diffs need.
         let room = FACTS_BYTES + self.patch.diff.len() / 8 * 9;

@@ -22,6 +22,7 @@ mod crash;
 mod dlq;
 mod exactly_once;
 mod house;
+mod memory;
 mod rebalance;
 mod replay;
 mod schemas;

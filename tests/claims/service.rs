@@ -245,3 +245,37 @@ fn what_an_earlier_owner_opened_is_known_to_its_heir() {
     );
     second.stop();
 }
+
+#[test]
+fn without_a_secret_key_it_does_not_start_and_says_how_to_make_one() {
+    let cluster = Cluster::shared();
+    let stream = Stream::create(cluster.bootstrap(), "keyless");
+    let refused = |settings: &[(&str, &str)]| {
+        let mut command = crisol();
+        command
+            .args(["run"])
+            .envs(stream.environment("r0"))
+            .env_remove("CRISOL_SECRET_KEY")
+            .envs(settings.iter().copied());
+        let output = run(command, b"", Duration::from_secs(60));
+        assert_eq!(output.status.code(), Some(78));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let missing = refused(&[]);
+    assert!(missing.contains("openssl rand -hex 32"), "{missing}");
+    let short = refused(&[("CRISOL_SECRET_KEY", "hunter2")]);
+    assert!(
+        short.contains("7 bytes") && !short.contains("hunter2"),
+        "{short}"
+    );
+    let file = refused(&[("CRISOL_SECRET_KEY_FILE", "/nowhere/key")]);
+    assert!(file.contains("secret.key_file /nowhere/key"), "{file}");
+    let address = refused(&[
+        ("CRISOL_SECRET_KEY", "0123456789abcdef"),
+        ("REDIS_URL", "http://user:hunter2@x"),
+    ]);
+    assert!(
+        address.contains("REDIS_URL") && !address.contains("hunter2"),
+        "{address}"
+    );
+}

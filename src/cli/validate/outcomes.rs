@@ -108,8 +108,9 @@ impl Portion {
             Vec::new()
         } else {
             pipeline.handle(&batch)
-        }
-        .into_iter();
+        };
+        pipeline.remember(handled.iter_mut().filter_map(|h| h.memo.take()).collect());
+        let mut handled = handled.into_iter();
         places
             .into_iter()
             .map(|(number, too_long)| match too_long {

@@ -21,6 +21,7 @@ pub struct Advisory {
     facts: ApvFacts,
     /// By the facts' packages; what is never asked takes two words.
     known: Box<[OnceLock<Box<Known>>]>,
+    digest: OnceLock<Box<[u8; 32]>>,
 }
 
 /// The parsed facts of one package.
@@ -48,7 +49,11 @@ pub(super) enum Finding<'f> {
 impl From<ApvFacts> for Advisory {
     fn from(facts: ApvFacts) -> Self {
         let known = facts.packages.iter().map(|_| OnceLock::new()).collect();
-        Self { facts, known }
+        Self {
+            facts,
+            known,
+            digest: OnceLock::new(),
+        }
     }
 }
 
@@ -61,6 +66,11 @@ impl Deref for Advisory {
 }
 
 impl Advisory {
+    /// Returns the digest of the facts: other facts have another.
+    pub fn digest(&self) -> [u8; 32] {
+        **self.digest.get_or_init(|| Box::new(self.facts.digest()))
+    }
+
     /// Returns the first package that answers to a question, as the APV spells it, and what all facts
     /// of it say together.
     pub(super) fn known(&self, is_it: impl Fn(&PackageFacts) -> bool) -> Option<(&str, &Known)> {

@@ -80,6 +80,7 @@ impl Stream {
             ("CRISOL_GROUP_ID", &format!("{}group", self.prefix)),
             ("CRISOL_INSTANCE_ID", instance),
             ("CRISOL_HTTP_LISTEN", "127.0.0.1:0"),
+            ("CRISOL_SECRET_KEY", "a key for the claims, not for service"),
             ("LOG_LEVEL", "info"),
         ]
         .into_iter()

@@ -1,0 +1,209 @@
+//! The secret key of an installation: the same on all replicas, never on an event.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::config::Secret;
+
+/// Fewer bytes can be guessed.
+const LEAST_BYTES: usize = 16;
+
+/// Where the secret key comes from: the environment (`CRISOL_SECRET_KEY`) or a file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretKeyConfig {
+    /// The key itself, at least 16 bytes.
+    pub key: Option<Secret>,
+    /// A file that holds it; white space around it does not count.
+    pub key_file: Option<PathBuf>,
+}
+
+/// A secret key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSecretKey {
+    /// There is none.
+    #[error(
+        "no secret key: set CRISOL_SECRET_KEY (or secret.key_file) to the same on all replicas, such as the output of: openssl rand -hex 32"
+    )]
+    Missing,
+    /// Two sources.
+    #[error("both secret.key and secret.key_file are set; one must go")]
+    Twice,
+    /// Too short.
+    #[error("the secret key has {0} bytes; at least {LEAST_BYTES} are needed")]
+    Short(usize),
+    /// The file cannot be read.
+    #[error("cannot read secret.key_file {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl SecretKeyConfig {
+    /// Returns the key.
+    ///
+    /// # Errors
+    /// [`InvalidSecretKey`] tells what to mend.
+    pub fn load(&self) -> Result<SecretKey, InvalidSecretKey> {
+        let text = match (&self.key, &self.key_file) {
+            (Some(_), Some(_)) => return Err(InvalidSecretKey::Twice),
+            (Some(key), None) => key.expose().to_owned(),
+            (None, Some(path)) => {
+                std::fs::read_to_string(path).map_err(|source| InvalidSecretKey::File {
+                    path: path.clone(),
+                    source,
+                })?
+            }
+            (None, None) => return Err(InvalidSecretKey::Missing),
+        };
+        SecretKey::new(text.trim())
+    }
+}
+
+/// A secret key. Nobody uses it itself: each use derives a key of its own.
+#[derive(Clone)]
+pub struct SecretKey(Secret);
+
+impl SecretKey {
+    /// Returns the key that `text` is.
+    ///
+    /// # Errors
+    /// [`InvalidSecretKey::Short`].
+    pub fn new(text: &str) -> Result<Self, InvalidSecretKey> {
+        if text.len() < LEAST_BYTES {
+            return Err(InvalidSecretKey::Short(text.len()));
+        }
+        Ok(Self(Secret::new(text)))
+    }
+
+    /// Returns a key for values that never leave this process, where there is nobody to keep out.
+    pub fn of_this_process() -> Self {
+        Self(Secret::new("values that never leave the process"))
+    }
+
+    /// Returns the keyed hash of one use, named by `label`: HMAC-SHA-256 under a key that is itself
+    /// the HMAC of the label, so that no use can forge for another.
+    pub fn keyed(&self, label: &str) -> KeyedHash {
+        let derived = KeyedHash::new(self.0.expose().as_bytes()).of(&[label.as_bytes()]);
+        KeyedHash::new(&derived)
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A keyed hash, HMAC-SHA-256 (RFC 2104).
+#[derive(Clone)]
+pub struct KeyedHash(Hmac<Sha256>);
+
+impl KeyedHash {
+    fn new(key: &[u8]) -> Self {
+        // HMAC takes a key of any length, so the other arm never runs; it would be another key, not none.
+        let hmac = Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        Self(hmac)
+    }
+
+    /// Returns the hash of the parts. Their lengths are hashed too, so moving a byte from one part to
+    /// the next gives another hash.
+    pub fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.over(parts).finalize().into_bytes().into()
+    }
+
+    /// Returns whether `hash` is the hash of the parts; takes the same time wherever they differ.
+    pub fn is_of(&self, parts: &[&[u8]], hash: &[u8]) -> bool {
+        self.over(parts).verify_slice(hash).is_ok()
+    }
+
+    fn over(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut hmac = self.0.clone();
+        for part in parts {
+            hmac.update(&(part.len() as u64).to_le_bytes());
+            hmac.update(part);
+        }
+        hmac
+    }
+}
+
+impl fmt::Debug for KeyedHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyedHash")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(key: Option<&str>) -> SecretKeyConfig {
+        SecretKeyConfig {
+            key: key.map(Secret::new),
+            key_file: None,
+        }
+    }
+
+    #[test]
+    fn a_key_is_needed_and_must_not_be_short() {
+        let error = config(None).load().unwrap_err().to_string();
+        assert!(error.contains("CRISOL_SECRET_KEY"), "{error}");
+        let error = config(Some("hunter2")).load().unwrap_err().to_string();
+        assert!(
+            error.contains("7 bytes") && !error.contains("hunter2"),
+            "{error}"
+        );
+        let key = config(Some("0123456789abcdef")).load().unwrap();
+        assert_eq!(format!("{key:?}"), "[redacted]");
+    }
+
+    #[test]
+    fn a_file_holds_it_as_well_and_two_sources_are_one_too_many() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, "0123456789abcdef\n").unwrap();
+        let mut config = SecretKeyConfig {
+            key: None,
+            key_file: Some(path),
+        };
+        let from_file = config.load().unwrap();
+        let same = SecretKey::new("0123456789abcdef").unwrap();
+        assert_eq!(
+            from_file.keyed("x").of(&[b"a"]),
+            same.keyed("x").of(&[b"a"])
+        );
+        config.key = Some(Secret::new("0123456789abcdef"));
+        config.load().unwrap_err();
+    }
+
+    #[test]
+    fn uses_parts_and_keys_are_told_apart() {
+        let key = SecretKey::new("0123456789abcdef").unwrap();
+        let hash = key.keyed("memory").of(&[b"ab", b"c"]);
+        assert!(key.keyed("memory").is_of(&[b"ab", b"c"], &hash));
+        assert!(!key.keyed("memory").is_of(&[b"a", b"bc"], &hash));
+        assert!(!key.keyed("sampling").is_of(&[b"ab", b"c"], &hash));
+        let other = SecretKey::new("0123456789abcdeF").unwrap();
+        assert!(!other.keyed("memory").is_of(&[b"ab", b"c"], &hash));
+        assert!(!key.keyed("memory").is_of(&[b"ab", b"c"], &hash[..31]));
+    }
+
+    #[test]
+    fn the_hash_is_hmac_sha_256() {
+        // RFC 4231, test case 2, with the parts' lengths left out of it: an empty list of parts.
+        let empty = KeyedHash::new(b"Jefe").of(&[]);
+        let again: [u8; 32] = {
+            let mut hmac: Hmac<Sha256> = Hmac::new_from_slice(b"Jefe").unwrap();
+            hmac.update(b"");
+            hmac.finalize().into_bytes().into()
+        };
+        assert_eq!(empty, again);
+    }
+}

@@ -1,0 +1,4 @@
+//! Guards: what keeps a neighbour's trouble a neighbour's.
+
+pub mod breaker;
+pub mod retry;

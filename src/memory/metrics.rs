@@ -1,0 +1,124 @@
+//! What memory counts.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+use crate::guard::breaker::{Breaker, Standing};
+
+/// Seconds that a batch waits for memory.
+const RECALL_BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05,
+];
+
+/// What became of a question to memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recall {
+    /// Something was known.
+    Hit,
+    /// Nothing was.
+    Miss,
+    /// What stood there was written by somebody without the key.
+    Forged,
+    /// Memory did not answer.
+    Failed,
+    /// The breaker was open.
+    Skipped,
+}
+
+/// The metrics of exact memory and its breaker.
+#[derive(Clone)]
+pub struct MemoryMetrics {
+    recalls: IntCounterVec,
+    written: IntCounter,
+    dropped: IntCounter,
+    seconds: Histogram,
+    standing: IntGaugeVec,
+    opened: IntGaugeVec,
+}
+
+impl MemoryMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            recalls: IntCounterVec::new(
+                Opts::new(
+                    "crisol_memory_recalls_total",
+                    "Questions to exact memory by result: hit, miss, forged, failed, skipped",
+                ),
+                &["result"],
+            )?,
+            written: IntCounter::new(
+                "crisol_memory_writes_total",
+                "Judgements handed to memory after their commit",
+            )?,
+            dropped: IntCounter::new(
+                "crisol_memory_writes_dropped_total",
+                "Judgements that memory did not take on",
+            )?,
+            seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "crisol_memory_recall_seconds",
+                    "Time a batch waits for exact memory",
+                )
+                .buckets(RECALL_BUCKETS.to_vec()),
+            )?,
+            standing: IntGaugeVec::new(
+                Opts::new(
+                    "crisol_breaker_standing",
+                    "1 for where a breaker stands: closed, half_open or open",
+                ),
+                &["breaker", "standing"],
+            )?,
+            opened: IntGaugeVec::new(
+                Opts::new("crisol_breaker_opened", "How often a breaker has opened"),
+                &["breaker"],
+            )?,
+        };
+        registry.register(Box::new(metrics.recalls.clone()))?;
+        registry.register(Box::new(metrics.written.clone()))?;
+        registry.register(Box::new(metrics.dropped.clone()))?;
+        registry.register(Box::new(metrics.seconds.clone()))?;
+        registry.register(Box::new(metrics.standing.clone()))?;
+        registry.register(Box::new(metrics.opened.clone()))?;
+        Ok(metrics)
+    }
+
+    pub(super) fn recalled(&self, result: Recall, count: usize) {
+        let result = match result {
+            Recall::Hit => "hit",
+            Recall::Miss => "miss",
+            Recall::Forged => "forged",
+            Recall::Failed => "failed",
+            Recall::Skipped => "skipped",
+        };
+        self.recalls
+            .with_label_values(&[result])
+            .inc_by(count as u64);
+    }
+
+    pub(super) fn waited(&self, seconds: f64) {
+        self.seconds.observe(seconds);
+    }
+
+    pub(super) fn remembered(&self, taken: usize, of: usize) {
+        self.written.inc_by(taken as u64);
+        self.dropped.inc_by(of.saturating_sub(taken) as u64);
+    }
+
+    /// Sets the gauges of the breaker to where it stands now.
+    pub(super) fn observe(&self, breaker: &Breaker) {
+        let now = breaker.standing();
+        for standing in Standing::ALL {
+            self.standing
+                .with_label_values(&[breaker.name(), standing.as_str()])
+                .set(i64::from(standing == now));
+        }
+        self.opened
+            .with_label_values(&[breaker.name()])
+            .set(i64::try_from(breaker.opened()).unwrap_or(i64::MAX));
+    }
+}
