@@ -19,7 +19,7 @@ test: ## everything, on real servers: Apache Kafka (or what CRISOL_TEST_KAFKA na
 	@cargo test $(ARGS)
 
 bench: ## throughput and latency beside a bare pass-through, on the same broker
-	@.ci/need $(BUILD)
+	@.ci/need $(BUILD) redis-server
 	@tests/kafka/kafka install
 	@CRISOL_KAFKA_JVM="-Xms1g -Xmx1g -XX:TieredStopAtLevel=4" cargo bench $(ARGS)
 

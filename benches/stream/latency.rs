@@ -8,17 +8,18 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::fixture::Cluster;
 use crate::oracle::{Generator, World};
-use crate::stream::{Feeder, PARTITIONS, Stream};
+use crate::stream::{Feeder, PARTITIONS, Replica, Stream};
 
 /// How long the rate is held; the first fifth warms up and does not count.
 const DURATION: Duration = Duration::from_secs(15);
 
-/// Returns a sentence with p50 and p99.
-pub fn measure(cluster: &Cluster, rate: f64) -> String {
+/// Returns a sentence with p50 and p99, with memory in this Redis or, without one, in the process.
+pub fn measure(cluster: &Cluster, redis: Option<&str>, rate: f64) -> String {
     let stream = Stream::create(cluster.bootstrap(), "latency");
     let world = World::generate(8, super::CVES);
     stream.publish(&world);
-    let mut replica = stream.replica("latency");
+    let settings: Vec<(&str, &str)> = redis.map(|url| ("REDIS_URL", url)).into_iter().collect();
+    let mut replica = Replica::start(&stream, "latency", &settings);
     replica.wait_assigned();
     let reading = reader(&stream);
     let events: Vec<_> = Generator::new(&world, "latency", 8)
@@ -47,14 +48,16 @@ pub fn measure(cluster: &Cluster, rate: f64) -> String {
         }
     }
     let fed_for = feeding.join().unwrap();
-    let transactions = super::service::transactions(&replica.http());
+    let address = replica.http();
+    let transactions = super::service::transactions(&address);
+    let memory = super::service::memory(&address);
     replica.stop();
     let seen = latencies.len();
     let mut counted: Vec<i64> = latencies.split_off(seen / 5);
     counted.sort_unstable();
     let at = |share: f64| counted[((counted.len() - 1) as f64 * share) as usize];
     format!(
-        "latency at {:.0}/s ({seen} of {total} seen): p50 {} ms, p90 {} ms, p99 {} ms; {transactions}",
+        "latency at {:.0}/s ({seen} of {total} seen): p50 {} ms, p90 {} ms, p99 {} ms; {transactions}, {memory}",
         total as f64 / fed_for.as_secs_f64(),
         at(0.5),
         at(0.9),

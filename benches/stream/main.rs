@@ -33,7 +33,7 @@ mod soak;
 
 use std::time::{Duration, Instant};
 
-use crate::fixture::Cluster;
+use crate::fixture::{Cluster, Redis};
 use crate::oracle::{Event, Generator, World};
 use crate::stream::{Feeder, Stream};
 
@@ -61,6 +61,7 @@ fn main() {
         return;
     }
     let stream = Stream::create(cluster.bootstrap(), "bench");
+    let mut redis = Redis::start();
     let world = World::generate(7, CVES);
     stream.publish(&world);
     let bytes = feed(&stream, &world, events);
@@ -75,7 +76,7 @@ fn main() {
     for round in 1.. {
         let counts = began.elapsed() >= warm_up;
         let reference = passthrough::measure(&stream, events, round);
-        let service = service::measure(&stream, events, round);
+        let service = service::measure(&stream, &redis, events, round);
         println!(
             "round {round}{}: pass-through {reference:>7.0}/s, crisol {:>7.0}/s ({})",
             if counts { "" } else { ", warming up" },
@@ -98,8 +99,13 @@ fn main() {
     );
 
     let half = rate / 2.0;
-    let latency = latency::measure(&cluster, half);
-    println!("{latency}");
+    let alone = latency::measure(&cluster, None, half);
+    println!("without Redis: {alone}");
+    let beside = latency::measure(&cluster, Some(&redis.url()), half);
+    println!("with Redis: {beside}");
+    redis.pause();
+    let hanging = latency::measure(&cluster, Some(&redis.url()), half);
+    println!("with a Redis that hangs: {hanging}");
 }
 
 fn number(name: &str, default: usize) -> usize {

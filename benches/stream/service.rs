@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::fixture::Redis;
 use crate::stream::{Replica, Stream, figure, get};
 
 /// How long one round may take.
@@ -15,14 +16,17 @@ pub struct Round {
     pub note: String,
 }
 
-/// Runs the service over everything in `patches`, in a group of its own.
-pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
+/// Runs the service over everything in `patches`, in a group of its own, beside a Redis that has seen
+/// none of it.
+pub fn measure(stream: &Stream, redis: &Redis, events: usize, round: usize) -> Round {
+    redis.ask(&[b"FLUSHALL"]);
     let group = format!("{}round-{round}", stream.group());
     let mut replica = Replica::start(
         stream,
         &format!("bench-{round}"),
         &[
             ("CRISOL_GROUP_ID", &group),
+            ("REDIS_URL", &redis.url()),
             ("LOG_LEVEL", "warn,crisol::http=info"),
         ],
     );
@@ -47,9 +51,10 @@ pub fn measure(stream: &Stream, events: usize, round: usize) -> Round {
         std::thread::sleep(Duration::from_millis(50));
     };
     let note = format!(
-        "{cpu_us:.1} us of CPU an event, {} MiB peak, {}",
+        "{cpu_us:.1} us of CPU an event, {} MiB peak, {}, {}",
         memory_mib(replica.process.id(), "VmHWM:"),
-        transactions(&address)
+        transactions(&address),
+        memory(&address)
     );
     replica.stop();
     Round { rate, note }
@@ -69,6 +74,22 @@ pub fn transactions(address: &str) -> String {
     let count = figure(address, "crisol_transaction_seconds_count");
     let mean = figure(address, "crisol_transaction_seconds_sum") / count.max(1.0);
     format!("{count:.0} transactions of {:.0} ms", mean * 1_000.0)
+}
+
+/// Returns what became of the questions to exact memory, and how long a batch waited for the answers.
+pub fn memory(address: &str) -> String {
+    let asked = |result: &str| {
+        let name = format!("crisol_memory_recalls_total{{result=\"{result}\"}}");
+        format!("{} {result}", figure(address, &name))
+    };
+    let results: Vec<String> = ["hit", "miss", "failed", "skipped"].map(asked).into();
+    let count = figure(address, "crisol_memory_recall_seconds_count");
+    let mean = figure(address, "crisol_memory_recall_seconds_sum") / count.max(1.0);
+    format!(
+        "memory: {} in {:.1} ms a batch",
+        results.join(", "),
+        mean * 1_000.0
+    )
 }
 
 /// Returns a figure of memory as `/proc` has it: `VmRSS:` now, `VmHWM:` at most.

@@ -1,9 +1,13 @@
-//! The sidecar: liveness, readiness, health and metrics over HTTP.
+//! The sidecar: probes, metrics and operations over HTTP.
 
 mod health;
 mod metrics;
+mod operations;
 mod server;
+mod token;
 
 pub use health::{Probe, Probes};
 pub use metrics::BuildInfo;
-pub use server::{HttpConfig, InvalidHttpConfig, Sidecar};
+pub use operations::{BreakerState, Dependency, OperationError, Operations};
+pub use server::{HttpConfig, InvalidHttpConfig, Serving, Sidecar};
+pub use token::{InvalidToken, OpsConfig, Token};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -14,6 +15,8 @@ use tracing::{error, info};
 
 use crate::http::health::{self, Probes};
 use crate::http::metrics;
+use crate::http::operations::{self, Operations};
+use crate::http::token::Token;
 
 /// Where the sidecar listens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,8 +63,25 @@ impl HttpConfig {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) probes: Arc<dyn Probes>,
+    pub(super) operations: Arc<dyn Operations>,
+    pub(super) token: Token,
     pub(super) registry: Registry,
 }
+
+/// What a sidecar serves.
+pub struct Serving {
+    /// What probes ask.
+    pub probes: Arc<dyn Probes>,
+    /// What operators may do.
+    pub operations: Arc<dyn Operations>,
+    /// What tells the token of operators.
+    pub token: Token,
+    /// What is measured.
+    pub registry: Registry,
+}
+
+/// The largest body of a request, in bytes.
+const MAX_BODY_BYTES: usize = 4_096;
 
 /// A running sidecar; dropping it stops it.
 pub struct Sidecar {
@@ -75,11 +95,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// What the system says if the address is taken or a thread cannot start.
-    pub fn start(
-        address: SocketAddr,
-        probes: Arc<dyn Probes>,
-        registry: Registry,
-    ) -> Result<Self, std::io::Error> {
+    pub fn start(address: SocketAddr, serving: Serving) -> Result<Self, std::io::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -91,12 +107,31 @@ impl Sidecar {
             .route("/readyz", get(health::readyz))
             .route("/health", get(health::health))
             .route("/metrics", get(metrics::metrics))
-            .with_state(Shared { probes, registry });
+            .route("/health/detailed", get(operations::detailed))
+            .route("/circuit-breakers", get(operations::breakers))
+            .route(
+                "/circuit-breakers/{name}/reset",
+                post(operations::reset_breaker),
+            )
+            .route("/wargaming/cache/stats", get(operations::cache))
+            .route("/wargaming/cache/invalidate", post(operations::invalidate))
+            .route(
+                "/kill-switch",
+                get(operations::kill_switch).post(operations::set_kill_switch),
+            )
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(Shared {
+                probes: serving.probes,
+                operations: serving.operations,
+                token: serving.token,
+                registry: serving.registry,
+            });
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let thread = std::thread::Builder::new()
             .name("sidecar".to_owned())
             .spawn(move || {
                 let served = runtime.block_on(async {
-                    axum::serve(listener, router)
+                    axum::serve(listener, service)
                         .with_graceful_shutdown(async {
                             // A dropped sender means stop as well.
                             let _ = stopped.await;

@@ -93,10 +93,7 @@ impl ExactMemory {
         match answer {
             Ok(values) if values.len() == keys.len() => {
                 permit.succeeded();
-                keys.iter()
-                    .zip(values)
-                    .map(|(key, value)| self.open(key, value))
-                    .collect()
+                self.open(keys, values)
             }
             Ok(_) => {
                 permit.failed(asked + took);
@@ -112,16 +109,30 @@ impl ExactMemory {
         }
     }
 
-    fn open(&self, key: &str, value: Option<Vec<u8>>) -> Option<Remembered> {
-        let (result, remembered) = match value {
-            None => (Recall::Miss, None),
-            Some(value) => match Remembered::open(key, &value, &self.seals) {
-                Found::Whole(remembered) => (Recall::Hit, Some(*remembered)),
-                Found::Forged => (Recall::Forged, None),
-            },
-        };
-        self.metrics.recalled(result, 1);
-        remembered
+    fn open(&self, keys: &[&str], values: Vec<Option<Vec<u8>>>) -> Vec<Option<Remembered>> {
+        let (mut missed, mut forged) = (0, 0);
+        let known: Vec<Option<Remembered>> = keys
+            .iter()
+            .zip(values)
+            .map(|(key, value)| {
+                let Some(value) = value else {
+                    missed += 1;
+                    return None;
+                };
+                match Remembered::open(key, &value, &self.seals) {
+                    Found::Whole(remembered) => Some(*remembered),
+                    Found::Forged => {
+                        forged += 1;
+                        None
+                    }
+                }
+            })
+            .collect();
+        self.metrics.recalled(Recall::Miss, missed);
+        self.metrics.recalled(Recall::Forged, forged);
+        self.metrics
+            .recalled(Recall::Hit, keys.len() - missed - forged);
+        known
     }
 
     /// Returns the memo that keeps a judgement under its key, once its outcome is committed.
@@ -155,6 +166,11 @@ impl ExactMemory {
     /// Returns the breaker before the store.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    /// Returns the questions so far, by result: `hit`, `miss`, `forged`, `failed`, `skipped`.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.metrics.counts()
     }
 
     /// Returns the store's name.

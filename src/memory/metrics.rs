@@ -100,6 +100,14 @@ impl MemoryMetrics {
             .inc_by(count as u64);
     }
 
+    /// Returns the questions so far, by result.
+    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
+        ["hit", "miss", "forged", "failed", "skipped"]
+            .into_iter()
+            .map(|result| (result, self.recalls.with_label_values(&[result]).get()))
+            .collect()
+    }
+
     pub(super) fn waited(&self, seconds: f64) {
         self.seconds.observe(seconds);
     }

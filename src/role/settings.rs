@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Layers, SecretKeyConfig, load};
 use crate::diff::DiffLimits;
 use crate::engine::{EngineConfig, FAILPOINT_ENV};
 use crate::event::limits::EventLimits;
-use crate::http::HttpConfig;
+use crate::http::{HttpConfig, OpsConfig};
 use crate::log::client::KafkaConfig;
 use crate::log::topics::TopicsConfig;
 use crate::memory::MemoryConfig;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub secret: SecretKeyConfig,
     /// The sidecar.
     pub http: HttpConfig,
+    /// The token of operators.
+    pub ops: OpsConfig,
     /// Logs.
     pub log: LogConfig,
 }

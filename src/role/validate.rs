@@ -10,12 +10,13 @@ use tracing::{info, warn};
 use crate::config::{InvalidSecretKey, SecretKey};
 use crate::engine::{Engine, EngineError, EngineMetrics, Failpoints, Health, Parts};
 use crate::event::topic::Topic;
-use crate::http::{BuildInfo, Probe, Probes, Sidecar};
+use crate::http::{BuildInfo, InvalidToken, Probe, Probes, Serving, Sidecar};
 use crate::ledger::Counts;
 use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
 use crate::memory::{ExactMemory, MemoryMetrics, StoreError};
 use crate::pipeline::Pipeline;
+use crate::role::operations::ValidateOperations;
 use crate::role::settings::Settings;
 use crate::table::{TableMetrics, Tables};
 
@@ -39,6 +40,9 @@ pub enum ValidateError {
     /// There is no secret key, or none that can be used.
     #[error(transparent)]
     SecretKey(#[from] InvalidSecretKey),
+    /// The token of operators cannot be used.
+    #[error(transparent)]
+    Token(#[from] InvalidToken),
     /// Memory cannot start.
     #[error("memory.redis_url (REDIS_URL): {0}")]
     Memory(#[from] StoreError),
@@ -147,11 +151,23 @@ fn start(
             listen: settings.http.listen.clone(),
             source: std::io::Error::other(error),
         })?;
-    let _sidecar =
-        Sidecar::start(address, probes, registry).map_err(|source| ValidateError::Listen {
-            listen: settings.http.listen.clone(),
-            source,
-        })?;
+    let operations = ValidateOperations {
+        health: Arc::clone(&health),
+        tables: Arc::clone(&tables),
+        memory: Arc::clone(&memory),
+        kafka: settings.kafka.clone(),
+        control: names.of(Topic::Control).to_owned(),
+    };
+    let serving = Serving {
+        probes,
+        operations: Arc::new(operations),
+        token: settings.ops.load()?,
+        registry,
+    };
+    let _sidecar = Sidecar::start(address, serving).map_err(|source| ValidateError::Listen {
+        listen: settings.http.listen.clone(),
+        source,
+    })?;
     if !wait_for_tables(&tables, &health, stop) {
         return Ok(Counts::default());
     }

@@ -23,6 +23,7 @@ mod dlq;
 mod exactly_once;
 mod house;
 mod memory;
+mod operations;
 mod rebalance;
 mod replay;
 mod schemas;

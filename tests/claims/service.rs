@@ -97,6 +97,8 @@ fn probes_and_metrics_tell_how_it_is_and_a_termination_drains_with_exit_code_0()
         sum("decided") + sum("queued") + sum("wargame") + sum("dead")
     );
     for name in [
+        "crisol_memory_recalls_total{result=\"miss\"}",
+        "crisol_breaker_standing{breaker=\"cache\",standing=\"closed\"} 1",
         "crisol_outcomes_total{",
         "crisol_latency_seconds_bucket{",
         "crisol_lag_records{",

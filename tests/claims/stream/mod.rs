@@ -20,7 +20,7 @@ use crate::fixture::{Console, guarded, prefix, run};
 use crate::oracle::{Report, TableRecord, World};
 
 pub use feeder::Feeder;
-pub use http::{figure, get};
+pub use http::{figure, get, request};
 pub use load::Load;
 pub use reader::Reader;
 pub use replica::Replica;

@@ -1,0 +1,286 @@
+//! What an operator may look at and change while the service runs. Looking is free to whoever reaches
+//! the port; every change needs the token.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use crate::event::codec::printable;
+use crate::http::server::Shared;
+use crate::http::token::Barred;
+
+/// Something the service depends on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Dependency {
+    /// Its name, such as `redis`.
+    pub name: &'static str,
+    /// `up`, `waiting` or `down`.
+    pub status: &'static str,
+    /// How long it took to answer, in milliseconds; `null` where it is not asked or does not answer.
+    pub latency_ms: Option<f64>,
+    /// What it waits for, in words that hold nothing foreign.
+    pub waiting_for: Vec<&'static str>,
+    /// The name of the breaker before it.
+    pub breaker: Option<&'static str>,
+}
+
+/// A breaker, as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BreakerState {
+    /// Its name.
+    pub name: &'static str,
+    /// `closed`, `half_open` or `open`.
+    pub state: &'static str,
+    /// How often it has opened since the start.
+    pub opened: u64,
+}
+
+/// Why an operation is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// There is nothing of this name.
+    #[error("{0}")]
+    Unknown(String),
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// What it needs does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What a role lets operators do. Every call may block.
+pub trait Operations: Send + Sync + 'static {
+    /// Returns what the service depends on, asked now.
+    fn dependencies(&self) -> Vec<Dependency>;
+    /// Returns the breakers.
+    fn breakers(&self) -> Vec<BreakerState>;
+    /// Closes a breaker.
+    ///
+    /// # Errors
+    /// [`OperationError::Unknown`] tells which there are.
+    fn reset_breaker(&self, name: &str) -> Result<BreakerState, OperationError>;
+    /// Returns the statistics of exact memory, as JSON.
+    fn memory(&self) -> Value;
+    /// Forgets what is remembered of one CVE, or everything; returns how much that was.
+    ///
+    /// # Errors
+    /// [`OperationError`] if the id is none or the store does not answer.
+    fn forget(&self, cve_id: Option<&str>) -> Result<u64, OperationError>;
+    /// Stops all approvals on every replica, or lets them go on.
+    ///
+    /// # Errors
+    /// [`OperationError::Unavailable`] if `control` cannot be written.
+    fn set_kill_switch(&self, on: bool) -> Result<(), OperationError>;
+    /// Returns whether approvals are stopped.
+    fn kill_switch(&self) -> bool;
+}
+
+pub(super) async fn detailed(State(shared): State<Shared>) -> Response {
+    let live = shared.probes.is_live();
+    let uptime = shared.probes.uptime_seconds();
+    let ready = shared
+        .probes
+        .parts()
+        .iter()
+        .all(|part| part.not_ready.is_empty());
+    let found = blocking(&shared, |operations| {
+        Ok((operations.dependencies(), operations.breakers()))
+    });
+    let (dependencies, breakers) = match found.await {
+        Ok(found) => found,
+        Err(response) => return response,
+    };
+    let all_up = dependencies.iter().all(|one| one.status == "up");
+    let (status, code) = match (live, ready && all_up) {
+        (false, _) => ("unhealthy", StatusCode::SERVICE_UNAVAILABLE),
+        (true, false) => ("degraded", StatusCode::OK),
+        (true, true) => ("healthy", StatusCode::OK),
+    };
+    let body = json!({
+        "status": status,
+        "service": "crisol",
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": uptime,
+        "dependencies": dependencies,
+        "circuit_breakers": breakers,
+    });
+    (code, Json(body)).into_response()
+}
+
+pub(super) async fn breakers(State(shared): State<Shared>) -> Response {
+    let found = blocking(&shared, |operations| Ok(operations.breakers()));
+    found
+        .await
+        .map(|breakers| Json(json!({"circuit_breakers": breakers})))
+        .into_response()
+}
+
+pub(super) async fn reset_breaker(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = let_through(&shared, &headers, peer, "reset a breaker") {
+        return refusal;
+    }
+    blocking(&shared, move |operations| operations.reset_breaker(&name))
+        .await
+        .map(Json)
+        .into_response()
+}
+
+pub(super) async fn cache(State(shared): State<Shared>) -> Response {
+    blocking(&shared, |operations| Ok(operations.memory()))
+        .await
+        .map(Json)
+        .into_response()
+}
+
+/// What to forget.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invalidate {
+    /// The CVE; everything without it, but only if `all` says so.
+    apv_id: Option<String>,
+    /// Everything.
+    #[serde(default)]
+    all: bool,
+}
+
+pub(super) async fn invalidate(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Json<Invalidate>, JsonRejection>,
+) -> Response {
+    if let Err(refusal) = let_through(&shared, &headers, peer, "invalidate memory") {
+        return refusal;
+    }
+    let asked = match body {
+        Ok(Json(asked)) => asked,
+        Err(rejection) => return bad_body(&rejection, r#"{"apv_id": "CVE-..."} or {"all": true}"#),
+    };
+    let cve_id = match (asked.apv_id, asked.all) {
+        (Some(cve_id), false) => Some(cve_id),
+        (None, true) => None,
+        _ => {
+            let both = r#"say either {"apv_id": "CVE-..."} or {"all": true}"#;
+            return problem(StatusCode::BAD_REQUEST, both);
+        }
+    };
+    blocking(&shared, move |operations| {
+        operations.forget(cve_id.as_deref())
+    })
+    .await
+    .map(|forgotten| Json(json!({"forgotten": forgotten})))
+    .into_response()
+}
+
+/// How the switch should stand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Switch {
+    on: bool,
+}
+
+pub(super) async fn kill_switch(State(shared): State<Shared>) -> Response {
+    blocking(&shared, |operations| Ok(operations.kill_switch()))
+        .await
+        .map(|on| Json(json!({"kill_switch": on})))
+        .into_response()
+}
+
+pub(super) async fn set_kill_switch(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Json<Switch>, JsonRejection>,
+) -> Response {
+    if let Err(refusal) = let_through(&shared, &headers, peer, "set the kill switch") {
+        return refusal;
+    }
+    let on = match body {
+        Ok(Json(switch)) => switch.on,
+        Err(rejection) => return bad_body(&rejection, r#"{"on": true} or {"on": false}"#),
+    };
+    // Every replica reads it back from `control`, this one too, so the answer is of what was written.
+    blocking(&shared, move |operations| operations.set_kill_switch(on))
+        .await
+        .map(|()| Json(json!({"kill_switch": on})))
+        .into_response()
+}
+
+/// Lets a call through that carries the token, and writes down that it was made.
+fn let_through(
+    shared: &Shared,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    operation: &str,
+) -> Result<(), Response> {
+    match shared.token.check(headers) {
+        Ok(()) => {
+            info!(%peer, operation, "operation asked for");
+            Ok(())
+        }
+        Err(barred) => {
+            warn!(%peer, operation, %barred, "operation refused");
+            let code = match barred {
+                Barred::NoToken => StatusCode::FORBIDDEN,
+                Barred::Unauthorized => StatusCode::UNAUTHORIZED,
+            };
+            let mut response = problem(code, &barred.to_string());
+            if code == StatusCode::UNAUTHORIZED {
+                let scheme = header::HeaderValue::from_static("Bearer");
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            Err(response)
+        }
+    }
+}
+
+/// Runs what may block where it holds up no probe.
+async fn blocking<T: Send + 'static>(
+    shared: &Shared,
+    work: impl FnOnce(&dyn Operations) -> Result<T, OperationError> + Send + 'static,
+) -> Result<T, Response> {
+    let operations = Arc::clone(&shared.operations);
+    match tokio::task::spawn_blocking(move || work(&*operations)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            let code = match error {
+                OperationError::Unknown(_) => StatusCode::NOT_FOUND,
+                OperationError::Invalid(_) => StatusCode::BAD_REQUEST,
+                OperationError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Err(problem(code, &error.to_string()))
+        }
+        Err(_) => Err(problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the operation ended without an answer; see the log",
+        )),
+    }
+}
+
+fn bad_body(rejection: &JsonRejection, wanted: &str) -> Response {
+    let found = printable(&rejection.body_text());
+    problem(
+        rejection.status(),
+        &format!("{found}; the body is {wanted}, as application/json"),
+    )
+}
+
+fn problem(code: StatusCode, message: &str) -> Response {
+    (code, Json(json!({"error": message}))).into_response()
+}

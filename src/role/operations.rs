@@ -1,0 +1,140 @@
+//! What operators may do with a replica of the role `validate`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::engine::Health;
+use crate::event::codec::printable;
+use crate::event::control::ControlKey;
+use crate::event::id::check_cve_id;
+use crate::guard::breaker::Breaker;
+use crate::http::{BreakerState, Dependency, OperationError, Operations};
+use crate::log::client::KafkaConfig;
+use crate::log::write::write_one;
+use crate::memory::{ExactMemory, StoreError};
+use crate::table::Tables;
+
+pub(super) struct ValidateOperations {
+    pub health: Arc<Health>,
+    pub tables: Arc<Tables>,
+    pub memory: Arc<ExactMemory>,
+    pub kafka: KafkaConfig,
+    /// The full name of `control`.
+    pub control: String,
+}
+
+impl ValidateOperations {
+    fn all_breakers(&self) -> [&Breaker; 1] {
+        [self.memory.breaker()]
+    }
+}
+
+impl Operations for ValidateOperations {
+    fn dependencies(&self) -> Vec<Dependency> {
+        let waits = |name, waiting_for: Vec<&'static str>| Dependency {
+            name,
+            status: if waiting_for.is_empty() {
+                "up"
+            } else {
+                "waiting"
+            },
+            latency_ms: None,
+            waiting_for,
+            breaker: None,
+        };
+        let tables = if self.tables.is_ready() {
+            vec![]
+        } else {
+            vec!["catching up"]
+        };
+        let answer = self.memory.ping();
+        vec![
+            waits("kafka", self.health.not_ready()),
+            waits("tables", tables),
+            Dependency {
+                name: self.memory.store_name(),
+                status: if answer.is_ok() { "up" } else { "down" },
+                latency_ms: answer.ok().map(|took| took.as_secs_f64() * 1_000.0),
+                waiting_for: Vec::new(),
+                breaker: Some(self.memory.breaker().name()),
+            },
+        ]
+    }
+
+    fn breakers(&self) -> Vec<BreakerState> {
+        self.all_breakers().into_iter().map(state).collect()
+    }
+
+    fn reset_breaker(&self, name: &str) -> Result<BreakerState, OperationError> {
+        let all = self.all_breakers();
+        let Some(breaker) = all.iter().find(|breaker| breaker.name() == name) else {
+            let names: Vec<&str> = all.iter().map(|breaker| breaker.name()).collect();
+            return Err(OperationError::Unknown(format!(
+                "no breaker {}; there is {}",
+                printable(name),
+                names.join(", ")
+            )));
+        };
+        breaker.reset();
+        Ok(state(breaker))
+    }
+
+    fn memory(&self) -> Value {
+        let counts = self.memory.counts();
+        let of = |wanted| {
+            counts
+                .iter()
+                .find_map(|(result, count)| (*result == wanted).then_some(*count))
+                .unwrap_or(0)
+        };
+        let (hits, asked) = (of("hit"), of("hit") + of("miss") + of("forged"));
+        let recalls: serde_json::Map<String, Value> = counts
+            .iter()
+            .map(|(result, count)| ((*result).to_owned(), json!(count)))
+            .collect();
+        json!({
+            "store": self.memory.store_name(),
+            "breaker": state(self.memory.breaker()),
+            "recalls": recalls,
+            // Of questions that were answered; null while there are none.
+            "hit_rate": (asked > 0).then(|| hits as f64 / asked as f64),
+        })
+    }
+
+    fn forget(&self, cve_id: Option<&str>) -> Result<u64, OperationError> {
+        if let Some(cve_id) = cve_id {
+            check_cve_id(cve_id)
+                .map_err(|error| OperationError::Invalid(format!("apv_id: {error}")))?;
+        }
+        self.memory.forget(cve_id).map_err(|error| match error {
+            // What the store said in words stays in the log.
+            StoreError::Away(_) => unavailable("memory cannot be reached"),
+            StoreError::TimedOut(_) => unavailable("memory did not answer in time"),
+            StoreError::Refused(_) => unavailable("memory refused"),
+        })
+    }
+
+    fn set_kill_switch(&self, on: bool) -> Result<(), OperationError> {
+        let key = ControlKey::KillSwitch.name();
+        let value = on.to_string();
+        write_one(&self.kafka, &self.control, &key, Some(value.as_bytes()))
+            .map_err(|_| unavailable("control cannot be written; are the brokers up?"))
+    }
+
+    fn kill_switch(&self) -> bool {
+        self.tables.control_snapshot().kill_switch
+    }
+}
+
+fn state(breaker: &Breaker) -> BreakerState {
+    BreakerState {
+        name: breaker.name(),
+        state: breaker.standing().as_str(),
+        opened: breaker.opened(),
+    }
+}
+
+fn unavailable(message: &str) -> OperationError {
+    OperationError::Unavailable(message.to_owned())
+}
