@@ -15,7 +15,7 @@ use crate::event::record::{Batch, Handled, Memo, Record};
 use crate::event::timestamp::format_rfc3339;
 use crate::log::client::MAX_OUTPUT_BYTES;
 use crate::memory::ExactMemory;
-use crate::policy::{Policy, RiskConfig};
+use crate::policy::{AbConfig, Policy, RiskConfig, Sampler};
 use crate::stage::recall::{Rules, recall};
 use crate::stage::route::{Case, Routing};
 use crate::stage::{Refused, decode::decode, join::join, judge::judge, read::read};
@@ -55,6 +55,7 @@ pub struct Pipeline {
     risk: RiskConfig,
     clock: Clock,
     memory: Option<Arc<ExactMemory>>,
+    sampling: Option<(Sampler, AbConfig)>,
     rules: [u8; 32],
 }
 
@@ -77,6 +78,7 @@ impl Pipeline {
             risk,
             clock,
             memory: None,
+            sampling: None,
             rules,
         }
     }
@@ -85,6 +87,14 @@ impl Pipeline {
     pub fn with_memory(self, memory: Arc<ExactMemory>) -> Self {
         Self {
             memory: Some(memory),
+            ..self
+        }
+    }
+
+    /// Returns the pipeline with a sample for A/B comparisons, of this size where `control` says nothing.
+    pub fn with_sampling(self, sampler: Sampler, default: AbConfig) -> Self {
+        Self {
+            sampling: Some((sampler, default)),
             ..self
         }
     }
@@ -199,9 +209,13 @@ impl Pipeline {
                 recalled,
                 judged,
             };
+            let outcome = routing.route(batch, &case);
             handled.push(Handled {
-                memo: self.memo(batch, &case),
-                ..routing.route(batch, &case)
+                // What is compared is judged each time it comes.
+                memo: (!outcome.ab_sampled)
+                    .then(|| self.memo(batch, &case))
+                    .flatten(),
+                ..outcome
             });
         }
         handled
@@ -220,6 +234,11 @@ impl Pipeline {
             control,
             open_items: &self.tables.open_items,
             auto_approve_default: self.config.auto_approve,
+            sampler: self.sampling.as_ref().map(|(sampler, _)| sampler),
+            ab_default: self
+                .sampling
+                .as_ref()
+                .map_or_else(AbConfig::default, |(_, ab)| *ab),
             max_output_bytes: self.config.max_output_bytes,
             now_ms,
             now: format_rfc3339(now_ms),

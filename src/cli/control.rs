@@ -22,12 +22,14 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) enum ControlCommand {
     /// Print the settings in force, or one of them.
     Get {
-        /// kill_switch, auto_approve, policy_version or evidence.<judge>.<level>.<writer>.
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate or
+        /// evidence.<judge>.<level>.<writer>.
         key: Option<String>,
     },
     /// Write a setting; every replica obeys it within a second.
     Set {
-        /// kill_switch, auto_approve, policy_version or evidence.<judge>.<level>.<writer>.
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate or
+        /// evidence.<judge>.<level>.<writer>.
         key: String,
         /// JSON: true, 1, or {"agreed": 73, "n": 73}.
         value: String,
@@ -76,7 +78,7 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let value: ControlValue = serde_json::from_str(text).map_err(|_| {
         usage(format!(
-            "{}: {text:?} is not a value; try true, 1 or {{\"agreed\": 73, \"n\": 73}}",
+            "{}: {text:?} is not a value; try true, 1, 0.1 or {{\"agreed\": 73, \"n\": 73}}",
             key.name()
         ))
     })?;
@@ -92,7 +94,7 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
     Ok(value)
 }
 
-fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
+pub(super) fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let table = std::sync::Arc::new(ControlTable::default());
     let sink = std::sync::Arc::clone(&table);
@@ -107,7 +109,11 @@ fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
     Ok(table.snapshot())
 }
 
-fn write(settings: &Settings, key: &ControlKey, value: Option<&[u8]>) -> Result<(), Failure> {
+pub(super) fn write(
+    settings: &Settings,
+    key: &ControlKey,
+    value: Option<&[u8]>,
+) -> Result<(), Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let name = key.name();
     write_one(&settings.kafka, names.of(Topic::Control), &name, value).map_err(|error| {
@@ -142,6 +148,8 @@ fn rows(control: &Control) -> Vec<(String, Value)> {
         ("kill_switch".to_owned(), json!(control.kill_switch)),
         ("auto_approve".to_owned(), json!(control.auto_approve)),
         ("policy_version".to_owned(), json!(control.policy_version)),
+        ("ab_enabled".to_owned(), json!(control.ab_enabled)),
+        ("ab_rate".to_owned(), json!(control.ab_rate)),
     ];
     let levels = control
         .evidence

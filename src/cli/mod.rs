@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod ab;
 mod answer;
 mod check;
 mod config;
@@ -84,6 +85,9 @@ enum Command {
     /// Read and write the settings that every replica obeys.
     #[command(subcommand)]
     Control(control::ControlCommand),
+    /// Switch the sample for A/B comparisons on or off, and look at it.
+    #[command(subcommand)]
+    Ab(ab::AbCommand),
     /// Look at dead letters and send them in again.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -158,6 +162,7 @@ impl Cli {
             Command::Validate(args) => validate::validate(&args, &settings, json),
             Command::Topics(command) => topics::topics(&command, &settings, json),
             Command::Control(command) => control::control(&command, &settings, json),
+            Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
         }

@@ -27,6 +27,7 @@ pub struct EngineMetrics {
     latency: Histogram,
     transactions: IntCounterVec,
     commit_seconds: Histogram,
+    ab_sampled: IntCounter,
     in_flight_records: IntGaugeVec,
     in_flight_bytes: IntGaugeVec,
     lag: IntGaugeVec,
@@ -76,6 +77,11 @@ impl EngineMetrics {
             "Finished batches refused because their assignment had ended",
         )?;
         registry.register(Box::new(refused_completions.clone()))?;
+        let ab_sampled = IntCounter::new(
+            "crisol_ab_sampled_total",
+            "Committed outcomes in the sample for A/B comparisons",
+        )?;
+        registry.register(Box::new(ab_sampled.clone()))?;
         let quarantined = IntGauge::new(
             "crisol_quarantined_partitions",
             "Partitions stepped through record by record because earlier starts died there",
@@ -138,6 +144,7 @@ impl EngineMetrics {
                 &["kind"],
             )?,
             refused_completions,
+            ab_sampled,
             quarantined,
             paused,
             client: gauges(
@@ -161,6 +168,8 @@ impl EngineMetrics {
                 None => reasons.push((outcome.reason, 1)),
             }
         }
+        let sampled = handled.iter().filter(|outcome| outcome.ab_sampled).count();
+        self.ab_sampled.inc_by(sampled as u64);
         for (reason, count) in reasons {
             self.outcomes
                 .with_label_values(&[reason.disposition().as_str(), reason.as_str()])

@@ -13,7 +13,7 @@ use crate::event::id;
 const EVIDENCE_PREFIX: &str = "evidence.";
 
 /// The value of a control record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(title = "control")]
 pub enum ControlValue {
@@ -21,6 +21,8 @@ pub enum ControlValue {
     Switch(bool),
     /// A version number.
     Version(u32),
+    /// A share, 0 to 1.
+    Share(f64),
     /// A count of agreement.
     Evidence(EvidenceRecord),
 }
@@ -34,6 +36,10 @@ pub enum ControlKey {
     AutoApprove,
     /// The policy in force.
     PolicyVersion,
+    /// Whether outcomes are sampled for A/B comparisons.
+    AbEnabled,
+    /// The share that is sampled.
+    AbRate,
     /// How often wargames agreed with a judge at a level, as one writer counted.
     Evidence {
         /// The judge, such as `advisory`.
@@ -55,13 +61,15 @@ impl ControlKey {
             "kill_switch" => return Ok(Self::KillSwitch),
             "auto_approve" => return Ok(Self::AutoApprove),
             "policy_version" => return Ok(Self::PolicyVersion),
+            "ab_enabled" => return Ok(Self::AbEnabled),
+            "ab_rate" => return Ok(Self::AbRate),
             _ => {}
         }
         let unknown = || {
             CodecError::schema(
                 "key",
                 format!(
-                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version and evidence.<judge>.<level>.<writer>"
+                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate and evidence.<judge>.<level>.<writer>"
                 ),
             )
         };
@@ -89,6 +97,8 @@ impl ControlKey {
             Self::KillSwitch => "kill_switch".to_owned(),
             Self::AutoApprove => "auto_approve".to_owned(),
             Self::PolicyVersion => "policy_version".to_owned(),
+            Self::AbEnabled => "ab_enabled".to_owned(),
+            Self::AbRate => "ab_rate".to_owned(),
             Self::Evidence {
                 judge,
                 level,
@@ -105,12 +115,21 @@ impl ControlKey {
     /// [`CodecError::Schema`] tells what the key takes.
     pub fn check(&self, value: &ControlValue) -> Result<(), CodecError> {
         let takes = match (self, value) {
-            (Self::KillSwitch | Self::AutoApprove, ControlValue::Switch(_))
-            | (Self::PolicyVersion, ControlValue::Version(_)) => return Ok(()),
+            (
+                Self::KillSwitch | Self::AutoApprove | Self::AbEnabled,
+                ControlValue::Switch(_),
+            )
+            | (Self::PolicyVersion, ControlValue::Version(_))
+            // JSON writes the whole of it as 1.
+            | (Self::AbRate, ControlValue::Version(0 | 1)) => return Ok(()),
+            (Self::AbRate, ControlValue::Share(share)) if (0.0..=1.0).contains(share) => {
+                return Ok(());
+            }
             (Self::Evidence { .. }, ControlValue::Evidence(count)) if count.agreed <= count.n => {
                 return Ok(());
             }
-            (Self::KillSwitch | Self::AutoApprove, _) => "true or false",
+            (Self::KillSwitch | Self::AutoApprove | Self::AbEnabled, _) => "true or false",
+            (Self::AbRate, _) => "a share from 0 to 1",
             (Self::PolicyVersion, _) => "a version number",
             (Self::Evidence { .. }, _) => "{\"agreed\": a, \"n\": n} with a not above n",
         };
@@ -119,7 +138,7 @@ impl ControlKey {
 }
 
 /// Everything `control` says, as one snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Control {
     /// The offset after the last record that was applied: the snapshot's version.
     pub version: i64,
@@ -129,6 +148,10 @@ pub struct Control {
     pub auto_approve: Option<bool>,
     /// The policy in force, where `control` says it.
     pub policy_version: Option<u32>,
+    /// Whether outcomes are sampled for A/B comparisons, where `control` says it.
+    pub ab_enabled: Option<bool>,
+    /// The share that is sampled, 0 to 1, where `control` says it.
+    pub ab_rate: Option<f64>,
     /// Counts of agreement by judge and level, then writer.
     pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, EvidenceRecord>>>,
 }
@@ -157,6 +180,13 @@ impl Control {
                 self.policy_version = Some(*v)
             }
             (ControlKey::PolicyVersion, _) => self.policy_version = None,
+            (ControlKey::AbEnabled, Some(ControlValue::Switch(on))) => self.ab_enabled = Some(*on),
+            (ControlKey::AbEnabled, _) => self.ab_enabled = None,
+            (ControlKey::AbRate, Some(ControlValue::Share(share))) => self.ab_rate = Some(*share),
+            (ControlKey::AbRate, Some(ControlValue::Version(whole))) => {
+                self.ab_rate = Some(f64::from(*whole));
+            }
+            (ControlKey::AbRate, _) => self.ab_rate = None,
             (
                 ControlKey::Evidence {
                     judge,
@@ -203,6 +233,8 @@ mod tests {
             "kill_switch",
             "auto_approve",
             "policy_version",
+            "ab_enabled",
+            "ab_rate",
             "evidence.advisory.patch.w0",
         ] {
             assert_eq!(ControlKey::parse(name).unwrap().name(), name);
@@ -245,5 +277,20 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.to_string(), "kill_switch: takes true or false");
         assert_eq!(control, Control::default());
+    }
+
+    #[test]
+    fn a_rate_is_a_share_however_json_writes_it() {
+        let mut control = Control::default();
+        for (text, share) in [("0.25", 0.25), ("1", 1.0), ("0", 0.0)] {
+            let value: ControlValue = serde_json::from_str(text).unwrap();
+            control.apply(&ControlKey::AbRate, Some(&value)).unwrap();
+            assert_eq!(control.ab_rate, Some(share));
+        }
+        for text in ["2", "1.5", "-0.1", "true"] {
+            let value: ControlValue = serde_json::from_str(text).unwrap();
+            let refused = control.apply(&ControlKey::AbRate, Some(&value));
+            assert!(refused.is_err(), "{text}");
+        }
     }
 }

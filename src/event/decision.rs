@@ -214,6 +214,9 @@ pub struct PolicyRecord {
     pub open_item: bool,
     /// Everything that stood against approval, in policy's order.
     pub blockers: Vec<Reason>,
+    /// Whether the outcome is in the sample for A/B comparisons.
+    #[serde(default)]
+    pub ab_sampled: bool,
 }
 
 /// The input record an outcome is of.

@@ -103,6 +103,8 @@ pub struct Handled {
     pub reason: Reason,
     /// What is to be written, atomically with the input's offset; never empty.
     pub outputs: Vec<Output>,
+    /// Whether it is in the sample for A/B comparisons.
+    pub ab_sampled: bool,
     /// What memory may keep of it once that is committed.
     pub memo: Option<Memo>,
 }

@@ -82,6 +82,13 @@ pub trait Operations: Send + Sync + 'static {
     fn set_kill_switch(&self, on: bool) -> Result<(), OperationError>;
     /// Returns whether approvals are stopped.
     fn kill_switch(&self) -> bool;
+    /// Switches the sample for A/B comparisons on every replica, at this rate or as it was.
+    ///
+    /// # Errors
+    /// [`OperationError`] if the rate is no share or `control` cannot be written.
+    fn set_ab(&self, enabled: bool, rate: Option<f64>) -> Result<(), OperationError>;
+    /// Returns whether outcomes are sampled, and at which rate.
+    fn ab(&self) -> (bool, f64);
 }
 
 pub(super) async fn detailed(State(shared): State<Shared>) -> Response {
@@ -217,6 +224,53 @@ pub(super) async fn set_kill_switch(
     blocking(&shared, move |operations| operations.set_kill_switch(on))
         .await
         .map(|()| Json(json!({"kill_switch": on})))
+        .into_response()
+}
+
+/// How large the sample should be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sample {
+    rate: Option<f64>,
+}
+
+pub(super) async fn ab_status(State(shared): State<Shared>) -> Response {
+    blocking(&shared, |operations| Ok(operations.ab()))
+        .await
+        .map(|(enabled, rate)| Json(json!({"enabled": enabled, "rate": rate})))
+        .into_response()
+}
+
+pub(super) async fn ab_enable(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Json<Sample>, JsonRejection>,
+) -> Response {
+    if let Err(refusal) = let_through(&shared, &headers, peer, "enable the A/B sample") {
+        return refusal;
+    }
+    let rate = match body {
+        Ok(Json(sample)) => sample.rate,
+        Err(rejection) => return bad_body(&rejection, r#"{} or {"rate": 0.1}"#),
+    };
+    blocking(&shared, move |operations| operations.set_ab(true, rate))
+        .await
+        .map(|()| Json(json!({"enabled": true})))
+        .into_response()
+}
+
+pub(super) async fn ab_disable(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = let_through(&shared, &headers, peer, "disable the A/B sample") {
+        return refusal;
+    }
+    blocking(&shared, |operations| operations.set_ab(false, None))
+        .await
+        .map(|()| Json(json!({"enabled": false})))
         .into_response()
 }
 

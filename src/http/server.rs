@@ -115,6 +115,12 @@ impl Sidecar {
             )
             .route("/wargaming/cache/stats", get(operations::cache))
             .route("/wargaming/cache/invalidate", post(operations::invalidate))
+            .route("/wargaming/ab-testing/status", get(operations::ab_status))
+            .route("/wargaming/ab-testing/enable", post(operations::ab_enable))
+            .route(
+                "/wargaming/ab-testing/disable",
+                post(operations::ab_disable),
+            )
             .route(
                 "/kill-switch",
                 get(operations::kill_switch).post(operations::set_kill_switch),

@@ -6,6 +6,7 @@ use crate::event::record::Handled;
 
 fn outcome(offset: i64) -> Handled {
     Handled {
+        ab_sampled: false,
         memo: None,
         offset,
         timestamp_ms: 0,

@@ -4,9 +4,11 @@
 //! is in [`Question`], and the same question has the same answer for ever.
 
 mod risk;
+mod sampling;
 mod urgency;
 
 pub use risk::{RiskConfig, assess_risk};
+pub use sampling::{AbConfig, InvalidRate, Sampler};
 pub use urgency::{Urgency, urgency};
 
 use crate::event::decision::{KnownBy, RiskLevel};

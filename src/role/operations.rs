@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::engine::Health;
 use crate::event::codec::printable;
-use crate::event::control::ControlKey;
+use crate::event::control::{ControlKey, ControlValue};
 use crate::event::id::check_cve_id;
 use crate::guard::breaker::Breaker;
 use crate::http::{BreakerState, Dependency, OperationError, Operations};
 use crate::log::client::KafkaConfig;
 use crate::log::write::write_one;
 use crate::memory::{ExactMemory, StoreError};
+use crate::policy::AbConfig;
 use crate::table::Tables;
 
 pub(super) struct ValidateOperations {
@@ -22,9 +23,20 @@ pub(super) struct ValidateOperations {
     pub kafka: KafkaConfig,
     /// The full name of `control`.
     pub control: String,
+    /// The sample where `control` says nothing.
+    pub ab: AbConfig,
 }
 
 impl ValidateOperations {
+    fn write(&self, key: &ControlKey, value: &ControlValue) -> Result<(), OperationError> {
+        key.check(value)
+            .map_err(|error| OperationError::Invalid(error.to_string()))?;
+        let bytes = serde_json::to_vec(value)
+            .map_err(|error| OperationError::Invalid(error.to_string()))?;
+        write_one(&self.kafka, &self.control, &key.name(), Some(&bytes))
+            .map_err(|_| unavailable("control cannot be written; are the brokers up?"))
+    }
+
     fn all_breakers(&self) -> [&Breaker; 1] {
         [self.memory.breaker()]
     }
@@ -116,14 +128,27 @@ impl Operations for ValidateOperations {
     }
 
     fn set_kill_switch(&self, on: bool) -> Result<(), OperationError> {
-        let key = ControlKey::KillSwitch.name();
-        let value = on.to_string();
-        write_one(&self.kafka, &self.control, &key, Some(value.as_bytes()))
-            .map_err(|_| unavailable("control cannot be written; are the brokers up?"))
+        self.write(&ControlKey::KillSwitch, &ControlValue::Switch(on))
     }
 
     fn kill_switch(&self) -> bool {
         self.tables.control_snapshot().kill_switch
+    }
+
+    fn set_ab(&self, enabled: bool, rate: Option<f64>) -> Result<(), OperationError> {
+        if let Some(rate) = rate {
+            // The rate first: nothing is sampled at a rate that nobody meant.
+            self.write(&ControlKey::AbRate, &ControlValue::Share(rate))?;
+        }
+        self.write(&ControlKey::AbEnabled, &ControlValue::Switch(enabled))
+    }
+
+    fn ab(&self) -> (bool, f64) {
+        let control = self.tables.control_snapshot();
+        (
+            control.ab_enabled.unwrap_or(self.ab.enabled),
+            control.ab_rate.unwrap_or(self.ab.rate),
+        )
     }
 }
 

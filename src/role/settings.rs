@@ -13,7 +13,7 @@ use crate::log::client::KafkaConfig;
 use crate::log::topics::TopicsConfig;
 use crate::memory::MemoryConfig;
 use crate::pipeline::PipelineConfig;
-use crate::policy::RiskConfig;
+use crate::policy::{AbConfig, RiskConfig};
 use crate::table::{ApvConfig, OpenItemsConfig};
 
 /// Names that others rely on, and the setting each stands for.
@@ -24,6 +24,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("CRISOL_TOPIC_PREFIX", "kafka.topic_prefix"),
     ("CRISOL_HTTP_LISTEN", "http.listen"),
     ("AUTO_APPROVE_ENABLED", "judging.auto_approve"),
+    ("AB_TEST_RATE", "ab.rate"),
+    ("AB_TESTING_ENABLED", "ab.enabled"),
     ("REDIS_URL", "memory.redis_url"),
     ("LOG_LEVEL", "log.level"),
 ];
@@ -62,6 +64,8 @@ pub struct Settings {
     pub items: OpenItemsConfig,
     /// Exact memory.
     pub memory: MemoryConfig,
+    /// The sample for A/B comparisons.
+    pub ab: AbConfig,
     /// The secret key.
     pub secret: SecretKeyConfig,
     /// The sidecar.
@@ -145,6 +149,7 @@ impl Settings {
             .validate()
             .map_err(|e| value(format!("diff.{e}")))?;
         self.memory.validate().map_err(|e| value(e.to_string()))?;
+        self.ab.validate().map_err(|e| value(e.to_string()))?;
         self.http.validate().map_err(|e| value(e.to_string()))?;
         if self.limits.max_record_bytes > self.judging.max_output_bytes {
             return Err(value(

@@ -16,6 +16,7 @@ use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
 use crate::memory::{ExactMemory, MemoryMetrics, StoreError};
 use crate::pipeline::Pipeline;
+use crate::policy::Sampler;
 use crate::role::operations::ValidateOperations;
 use crate::role::settings::Settings;
 use crate::table::{TableMetrics, Tables};
@@ -157,6 +158,7 @@ fn start(
         memory: Arc::clone(&memory),
         kafka: settings.kafka.clone(),
         control: names.of(Topic::Control).to_owned(),
+        ab: settings.ab,
     };
     let serving = Serving {
         probes,
@@ -184,7 +186,13 @@ fn start(
         settings.risk.clone(),
         wall_clock_ms,
     );
-    let pipeline = Arc::new(pipeline.with_memory(memory));
+    let in_process = SecretKey::of_this_process();
+    let sampler = Sampler::new(key.unwrap_or(&in_process));
+    let pipeline = Arc::new(
+        pipeline
+            .with_memory(memory)
+            .with_sampling(sampler, settings.ab),
+    );
     let engine = Engine::start(Parts {
         role: ROLE,
         input: Topic::Patches,

@@ -1,35 +1,28 @@
 //! Route: policy's answer to each case, and the events that tell of it.
 
+mod telling;
+
 use std::borrow::Cow;
 
 use uuid::Uuid;
 
 use crate::diff::Diff;
 use crate::event::control::Control;
-use crate::event::decision::{
-    DecisionEvent, Facts, PatchSize, PolicyRecord, Repeat, Source, Verdict,
-};
+use crate::event::decision::{Facts, PatchSize, PolicyRecord, Repeat, Source};
 use crate::event::facts::{ApvFacts, Severity};
-use crate::event::headers::cloud_event;
-use crate::event::hitl::{HitlEvent, OpenItem, PatchBody, open_item_key};
-use crate::event::id::{decision_id, event_id};
+use crate::event::id::decision_id;
 use crate::event::patch::Patch;
 use crate::event::reason::{Disposition, Reason};
-use crate::event::record::{Batch, Handled, Output, Record};
-use crate::event::topic::Topic;
+use crate::event::record::{Batch, Handled, Record};
 use crate::judge::advisory::same_package;
 use crate::log::dead_letter::{Origin, dead_letter};
-use crate::policy::{Policy, Question, blockers, decide, urgency};
+use crate::policy::{AbConfig, Policy, Question, Sampler, blockers, decide};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
 use crate::stage::recall::Recalled;
-use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place, Standing};
-
-/// Room for an event without its diff, in bytes: nearly all need less.
-const FACTS_BYTES: usize = 1_536;
-/// Room for an entry among the open items, in bytes.
-const OPEN_ITEM_BYTES: usize = 512;
+use crate::stage::route::telling::Telling;
+use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place};
 
 /// What routing needs beside the cases.
 pub struct Routing<'a> {
@@ -39,6 +32,10 @@ pub struct Routing<'a> {
     pub open_items: &'a OpenItems,
     /// Whether approvals are on where `control` says nothing.
     pub auto_approve_default: bool,
+    /// What draws the sample for A/B comparisons; none without it.
+    pub sampler: Option<&'a Sampler>,
+    /// How large that is where `control` says nothing.
+    pub ab_default: AbConfig,
     /// The largest record that may be written, in bytes.
     pub max_output_bytes: usize,
     /// When the batch is handled, milliseconds since the epoch; it enters headers alone.
@@ -103,6 +100,7 @@ impl Routing<'_> {
             disposition: Disposition::Dead,
             reason: refused.reason,
             outputs: vec![letter],
+            ab_sampled: false,
             memo: None,
         }
     }
@@ -148,6 +146,7 @@ impl Routing<'_> {
             kill_switch: self.control.kill_switch,
         };
         let reason = decide(&policy, &question);
+        let ab_sampled = self.is_sampled(id);
         let repeat = case
             .recalled
             .as_ref()
@@ -171,7 +170,8 @@ impl Routing<'_> {
             },
             reason,
         };
-        let facts = self.facts(patch, diff, facts, judged, &policy, &question);
+        let policy = self.policy_record(&policy, &question, ab_sampled);
+        let facts = self.facts(patch, diff, facts, judged, &question, policy);
         let outputs = match reason.disposition() {
             Disposition::Decided => event.approval(facts),
             Disposition::Queued | Disposition::Wargame | Disposition::Dead => {
@@ -184,7 +184,37 @@ impl Routing<'_> {
             disposition: reason.disposition(),
             reason,
             outputs,
+            ab_sampled,
             memo: None,
+        }
+    }
+
+    /// Whether the question is in the sample that wargames compare.
+    fn is_sampled(&self, decision_id: Uuid) -> bool {
+        let enabled = self.control.ab_enabled.unwrap_or(self.ab_default.enabled);
+        let rate = self.control.ab_rate.unwrap_or(self.ab_default.rate);
+        enabled
+            && self
+                .sampler
+                .is_some_and(|sampler| sampler.holds(decision_id, rate))
+    }
+
+    fn policy_record(
+        &self,
+        policy: &Policy,
+        question: &Question,
+        ab_sampled: bool,
+    ) -> PolicyRecord {
+        PolicyRecord {
+            version: policy.version,
+            threshold: policy.threshold,
+            control_version: self.control.version,
+            auto_approve: question.auto_approve,
+            kill_switch: question.kill_switch,
+            has_exploit: question.has_exploit,
+            open_item: question.open_item,
+            blockers: blockers(policy, question),
+            ab_sampled,
         }
     }
 
@@ -194,8 +224,8 @@ impl Routing<'_> {
         diff: &Diff<'_>,
         facts: Option<&'e ApvFacts>,
         judged: &'e Judged,
-        policy: &Policy,
         question: &Question,
+        policy: PolicyRecord,
     ) -> Facts<'e> {
         Facts {
             known_by: question.known_by,
@@ -212,143 +242,8 @@ impl Routing<'_> {
             },
             risk: Cow::Borrowed(&judged.risk),
             judgement: Cow::Borrowed(&judged.judgement.record),
-            policy: PolicyRecord {
-                version: policy.version,
-                threshold: policy.threshold,
-                control_version: self.control.version,
-                auto_approve: question.auto_approve,
-                kill_switch: question.kill_switch,
-                has_exploit: question.has_exploit,
-                open_item: question.open_item,
-                blockers: blockers(policy, question),
-            },
+            policy,
         }
-    }
-}
-
-/// An outcome about to be told.
-struct Telling<'e> {
-    routing: &'e Routing<'e>,
-    record: &'e Record,
-    patch: &'e Patch<'e>,
-    digest: String,
-    asking: Asking<'e>,
-    standing: Standing,
-    source: Source<'e>,
-    repeat: Option<Repeat>,
-    reason: Reason,
-}
-
-impl Telling<'_> {
-    /// The decision, and the end of an older item of the same patch that it supersedes.
-    fn approval(self, facts: Facts<'_>) -> Vec<Output> {
-        let event = DecisionEvent {
-            decision_id: self.asking.decision_id,
-            patch_id: Cow::Borrowed(self.asking.patch_id),
-            patch_digest: Cow::Borrowed(&self.digest),
-            cve_id: Cow::Borrowed(self.asking.cve_id),
-            package: Cow::Borrowed(self.asking.package),
-            decision: Verdict::AutoApproved,
-            reason: self.reason,
-            facts,
-            source: self.source.clone(),
-            repeat: self.repeat,
-        };
-        let mut outputs = vec![self.output(Topic::Decisions, json(&event, FACTS_BYTES))];
-        if self.standing.patch_is_open {
-            outputs.push(self.open_item(None));
-        }
-        outputs
-    }
-
-    /// The item, and its entry among the open ones.
-    fn item(self, facts: Facts<'_>, question: &Question) -> Vec<Output> {
-        let blocking = self.reason != Reason::JudgeRefuses;
-        let opened_at = self.standing.opened_at.unwrap_or(self.asking.place);
-        let urgency = urgency(self.reason, question.severity, question.kev, facts.epss);
-        let mut event = HitlEvent {
-            decision_id: self.asking.decision_id,
-            patch_id: Cow::Borrowed(self.asking.patch_id),
-            patch_digest: Cow::Borrowed(&self.digest),
-            cve_id: Cow::Borrowed(self.asking.cve_id),
-            package: Cow::Borrowed(self.asking.package),
-            reason: self.reason,
-            priority: urgency.priority,
-            sla_minutes: urgency.sla_minutes,
-            patch: PatchBody::Diff(self.patch.diff.as_borrowed()),
-            facts,
-            source: self.source.clone(),
-            repeat: self.repeat,
-        };
-        // One byte in eight escaped is more than most diffs need.
-        let room = FACTS_BYTES + self.patch.diff.len() / 8 * 9;
-        let mut item = self.output(Topic::Hitl, json(&event, room));
-        if item.size_bytes() > self.routing.max_output_bytes {
-            event.patch = PatchBody::Omitted {
-                bytes: self.patch.diff.len(),
-            };
-            item.value = Some(json(&event, FACTS_BYTES));
-        }
-        let open = OpenItem {
-            decision_id: self.asking.decision_id,
-            patch_id: Cow::Borrowed(self.asking.patch_id),
-            patch_digest: Cow::Borrowed(&self.digest),
-            cve_id: Cow::Borrowed(self.asking.cve_id),
-            package: Cow::Borrowed(self.asking.package),
-            reason: self.reason,
-            blocking,
-            source: Source {
-                partition: opened_at.partition,
-                offset: opened_at.offset,
-                ..self.source.clone()
-            },
-        };
-        let entry = self.open_item(Some(json(&open, OPEN_ITEM_BYTES)));
-        self.routing
-            .open_items
-            .propose(&self.asking, blocking, opened_at);
-        vec![item, entry]
-    }
-
-    fn output(&self, topic: Topic, value: Vec<u8>) -> Output {
-        Output {
-            topic,
-            partition_by: None,
-            key: Some(self.asking.patch_id.as_bytes().to_vec()),
-            value: Some(value),
-            headers: cloud_event(
-                topic,
-                self.event_id(topic),
-                self.asking.patch_id,
-                &self.routing.now,
-                self.record,
-            ),
-        }
-    }
-
-    fn open_item(&self, value: Option<Vec<u8>>) -> Output {
-        let Asking {
-            cve_id,
-            package,
-            patch_id,
-            ..
-        } = self.asking;
-        Output {
-            topic: Topic::HitlOpen,
-            partition_by: Some(cve_id.to_owned()),
-            key: Some(open_item_key(cve_id, package, patch_id).into_bytes()),
-            value,
-            headers: Vec::new(),
-        }
-    }
-
-    fn event_id(&self, topic: Topic) -> Uuid {
-        event_id(
-            &self.source.topic,
-            self.source.partition,
-            self.source.offset,
-            topic.as_str(),
-        )
     }
 }
 
@@ -380,15 +275,5 @@ fn package_of<'c>(
     match named {
         [only] => Cow::Borrowed(&only.name),
         _ => Cow::Borrowed(ANY_PACKAGE),
-    }
-}
-
-/// Serialises an event, which likely takes no more than `room` bytes. Its types have string keys only
-/// and hold no map, so this cannot fail; if it did, the empty value would be refused by every schema.
-fn json<T: serde::Serialize>(event: &T, room: usize) -> Vec<u8> {
-    let mut value = Vec::with_capacity(room);
-    match serde_json::to_writer(&mut value, event) {
-        Ok(()) => value,
-        Err(_) => Vec::new(),
     }
 }

@@ -176,6 +176,8 @@ impl TableMetrics {
             control.kill_switch,
             control.auto_approve.is_some(),
             control.policy_version.is_some(),
+            control.ab_enabled.is_some(),
+            control.ab_rate.is_some(),
         ];
         let settings = counts + switches.into_iter().filter(|set| *set).count();
         let rows = [

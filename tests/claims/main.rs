@@ -16,6 +16,7 @@ mod fixture;
 mod oracle;
 mod stream;
 
+mod ab;
 mod broker;
 mod cli;
 mod crash;

@@ -151,6 +151,9 @@ pub fn crisol() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CRISOL_")) {
         command.env_remove(name);
     }
+    for name in ["REDIS_URL", "AB_TEST_RATE", "AB_TESTING_ENABLED"] {
+        command.env_remove(name);
+    }
     command
 }
 
