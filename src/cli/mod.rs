@@ -3,6 +3,7 @@
 mod ab;
 mod answer;
 mod check;
+mod completions;
 mod config;
 mod control;
 mod demo;
@@ -94,6 +95,8 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the command line and returns the process' exit code.
@@ -154,6 +157,10 @@ fn unreadable(error: impl Display) -> Failure {
 impl Cli {
     fn dispatch(self) -> Result<Exit, Failure> {
         let json = self.global.json;
+        if let Command::Completions(args) = &self.command {
+            // They are asked for before there is any configuration.
+            return completions::completions(args);
+        }
         let settings = self.global.settings()?;
         match self.command {
             Command::Run(args) => run::run(&args, &settings),
@@ -165,6 +172,7 @@ impl Cli {
             Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
+            Command::Completions(args) => completions::completions(&args),
         }
     }
 }

@@ -19,6 +19,7 @@ mod stream;
 mod ab;
 mod broker;
 mod cli;
+mod completions;
 mod crash;
 mod dlq;
 mod exactly_once;
