@@ -8,5 +8,5 @@ mod secret;
 mod secret_key;
 
 pub use layers::{ConfigError, Layers, load};
-pub use secret::Secret;
+pub use secret::{InvalidSecret, Secret, secret_of};
 pub use secret_key::{InvalidSecretKey, KeyedHash, SecretKey, SecretKeyConfig};

@@ -7,10 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::config::Secret;
-
-/// Fewer bytes can be guessed.
-const LEAST_BYTES: usize = 16;
+use crate::config::secret::{InvalidSecret, Secret, secret_of};
 
 /// Where the secret key comes from: the environment (`CRISOL_SECRET_KEY`) or a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,20 +27,9 @@ pub enum InvalidSecretKey {
         "no secret key: set CRISOL_SECRET_KEY (or secret.key_file) to the same on all replicas, such as the output of: openssl rand -hex 32"
     )]
     Missing,
-    /// Two sources.
-    #[error("both secret.key and secret.key_file are set; one must go")]
-    Twice,
-    /// Too short.
-    #[error("the secret key has {0} bytes; at least {LEAST_BYTES} are needed")]
-    Short(usize),
-    /// The file cannot be read.
-    #[error("cannot read secret.key_file {path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    /// There is one that cannot be used.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
 }
 
 impl SecretKeyConfig {
@@ -52,18 +38,9 @@ impl SecretKeyConfig {
     /// # Errors
     /// [`InvalidSecretKey`] tells what to mend.
     pub fn load(&self) -> Result<SecretKey, InvalidSecretKey> {
-        let text = match (&self.key, &self.key_file) {
-            (Some(_), Some(_)) => return Err(InvalidSecretKey::Twice),
-            (Some(key), None) => key.expose().to_owned(),
-            (None, Some(path)) => {
-                std::fs::read_to_string(path).map_err(|source| InvalidSecretKey::File {
-                    path: path.clone(),
-                    source,
-                })?
-            }
-            (None, None) => return Err(InvalidSecretKey::Missing),
-        };
-        SecretKey::new(text.trim())
+        secret_of("secret.key", self.key.as_ref(), self.key_file.as_deref())?
+            .map(SecretKey)
+            .ok_or(InvalidSecretKey::Missing)
     }
 }
 
@@ -72,17 +49,6 @@ impl SecretKeyConfig {
 pub struct SecretKey(Secret);
 
 impl SecretKey {
-    /// Returns the key that `text` is.
-    ///
-    /// # Errors
-    /// [`InvalidSecretKey::Short`].
-    pub fn new(text: &str) -> Result<Self, InvalidSecretKey> {
-        if text.len() < LEAST_BYTES {
-            return Err(InvalidSecretKey::Short(text.len()));
-        }
-        Ok(Self(Secret::new(text)))
-    }
-
     /// Returns a key for values that never leave this process, where there is nobody to keep out.
     pub fn of_this_process() -> Self {
         Self(Secret::new("values that never leave the process"))
@@ -165,32 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_holds_it_as_well_and_two_sources_are_one_too_many() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        std::fs::write(&path, "0123456789abcdef\n").unwrap();
-        let mut config = SecretKeyConfig {
-            key: None,
-            key_file: Some(path),
-        };
-        let from_file = config.load().unwrap();
-        let same = SecretKey::new("0123456789abcdef").unwrap();
-        assert_eq!(
-            from_file.keyed("x").of(&[b"a"]),
-            same.keyed("x").of(&[b"a"])
-        );
-        config.key = Some(Secret::new("0123456789abcdef"));
-        config.load().unwrap_err();
-    }
-
-    #[test]
     fn uses_parts_and_keys_are_told_apart() {
-        let key = SecretKey::new("0123456789abcdef").unwrap();
+        let key = config(Some("0123456789abcdef")).load().unwrap();
         let hash = key.keyed("memory").of(&[b"ab", b"c"]);
         assert!(key.keyed("memory").is_of(&[b"ab", b"c"], &hash));
         assert!(!key.keyed("memory").is_of(&[b"a", b"bc"], &hash));
         assert!(!key.keyed("sampling").is_of(&[b"ab", b"c"], &hash));
-        let other = SecretKey::new("0123456789abcdeF").unwrap();
+        let other = config(Some("0123456789abcdeF")).load().unwrap();
         assert!(!other.keyed("memory").is_of(&[b"ab", b"c"], &hash));
         assert!(!key.keyed("memory").is_of(&[b"ab", b"c"], &hash[..31]));
     }

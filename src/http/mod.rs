@@ -10,4 +10,4 @@ pub use health::{Probe, Probes};
 pub use metrics::BuildInfo;
 pub use operations::{BreakerState, Dependency, OperationError, Operations};
 pub use server::{HttpConfig, InvalidHttpConfig, Serving, Sidecar};
-pub use token::{InvalidToken, OpsConfig, Token};
+pub use token::{OpsConfig, Token};

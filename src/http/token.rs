@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{KeyedHash, Secret, SecretKey};
-
-/// Fewer bytes can be guessed.
-const LEAST_BYTES: usize = 16;
+use crate::config::{InvalidSecret, KeyedHash, Secret, SecretKey, secret_of};
 
 /// Where the token comes from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,51 +17,19 @@ pub struct OpsConfig {
     pub token_file: Option<PathBuf>,
 }
 
-/// A token that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidToken {
-    /// Two sources.
-    #[error("both ops.token and ops.token_file are set; one must go")]
-    Twice,
-    /// Too short.
-    #[error(
-        "the token of ops.token (CRISOL_OPS_TOKEN) has {0} bytes; at least {LEAST_BYTES} are needed"
-    )]
-    Short(usize),
-    /// The file cannot be read.
-    #[error("cannot read ops.token_file {path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-}
-
 impl OpsConfig {
     /// Returns what tells the token, or that there is none.
     ///
     /// # Errors
-    /// [`InvalidToken`] tells what to mend.
-    pub fn load(&self) -> Result<Token, InvalidToken> {
-        let text = match (&self.token, &self.token_file) {
-            (Some(_), Some(_)) => return Err(InvalidToken::Twice),
-            (Some(token), None) => token.expose().to_owned(),
-            (None, Some(path)) => {
-                std::fs::read_to_string(path).map_err(|source| InvalidToken::File {
-                    path: path.clone(),
-                    source,
-                })?
-            }
-            (None, None) => return Ok(Token::default()),
+    /// [`InvalidSecret`] tells what to mend.
+    pub fn load(&self) -> Result<Token, InvalidSecret> {
+        let token = secret_of("ops.token", self.token.as_ref(), self.token_file.as_deref())?;
+        let Some(token) = token else {
+            return Ok(Token::default());
         };
-        let text = text.trim();
-        if text.len() < LEAST_BYTES {
-            return Err(InvalidToken::Short(text.len()));
-        }
         // Hashes are compared and not the tokens, so the time it takes tells nothing of the token.
         let hash = SecretKey::of_this_process().keyed("crisol/ops-token/1");
-        let wanted = hash.of(&[text.as_bytes()]);
+        let wanted = hash.of(&[token.expose().as_bytes()]);
         Ok(Token(Some((hash, wanted))))
     }
 }
@@ -114,7 +79,7 @@ mod tests {
         headers
     }
 
-    fn token(text: &str) -> Result<Token, InvalidToken> {
+    fn token(text: &str) -> Result<Token, InvalidSecret> {
         OpsConfig {
             token: Some(Secret::new(text)),
             token_file: None,

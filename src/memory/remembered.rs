@@ -67,12 +67,18 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SecretKey;
+    use crate::config::{Secret, SecretKeyConfig};
     use crate::event::decision::{JudgeName, RiskLevel};
     use proptest::prelude::*;
 
     fn seals(key: &str) -> KeyedHash {
-        SecretKey::new(key).unwrap().keyed("memory")
+        let key = SecretKeyConfig {
+            key: Some(Secret::new(key)),
+            key_file: None,
+        }
+        .load()
+        .unwrap();
+        key.keyed("memory")
     }
 
     fn remembered() -> Remembered {

@@ -75,9 +75,16 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Secret, SecretKeyConfig};
 
     fn sampler(key: &str) -> Sampler {
-        Sampler::new(&SecretKey::new(key).unwrap())
+        let key = SecretKeyConfig {
+            key: Some(Secret::new(key)),
+            key_file: None,
+        }
+        .load()
+        .unwrap();
+        Sampler::new(&key)
     }
 
     fn ids() -> impl Iterator<Item = Uuid> {

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::Registry;
 use tracing::{info, warn};
 
-use crate::config::{InvalidSecretKey, SecretKey};
+use crate::config::{InvalidSecret, InvalidSecretKey, SecretKey};
 use crate::engine::{Engine, EngineError, EngineMetrics, Failpoints, Health, Parts};
 use crate::event::topic::Topic;
-use crate::http::{BuildInfo, InvalidToken, Probe, Probes, Serving, Sidecar};
+use crate::http::{BuildInfo, Probe, Probes, Serving, Sidecar};
 use crate::ledger::Counts;
 use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
@@ -43,7 +43,7 @@ pub enum ValidateError {
     SecretKey(#[from] InvalidSecretKey),
     /// The token of operators cannot be used.
     #[error(transparent)]
-    Token(#[from] InvalidToken),
+    Token(#[from] InvalidSecret),
     /// Memory cannot start.
     #[error("memory.redis_url (REDIS_URL): {0}")]
     Memory(#[from] StoreError),

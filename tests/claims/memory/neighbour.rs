@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crisol::config::SecretKey;
+use crisol::config::{Secret, SecretKeyConfig};
 use crisol::event::decision::{JudgeName, JudgementRecord, RiskLevel, RiskRecord};
 use crisol::memory::{ExactMemory, First, MemoryConfig, MemoryMetrics, Remembered};
 use prometheus::Registry;
@@ -88,7 +88,12 @@ fn until_learned(redis: &Redis, least: usize) -> Vec<String> {
 /// A value for `key` that says "remedies", sealed by somebody who does not have the stream's key.
 fn sealed_by_another(key: &str) -> Vec<u8> {
     let metrics = MemoryMetrics::register(&Registry::new()).unwrap();
-    let theirs = SecretKey::new("another key, just as long as ours").unwrap();
+    let theirs = SecretKeyConfig {
+        key: Some(Secret::new("another key, just as long as ours")),
+        key_file: None,
+    }
+    .load()
+    .unwrap();
     let memory = ExactMemory::start(&MemoryConfig::default(), &theirs, metrics).unwrap();
     let lie = Remembered {
         judgement: JudgementRecord {

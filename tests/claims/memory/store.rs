@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crisol::config::{Secret, SecretKey};
+use crisol::config::Secret;
 use crisol::event::record::Memo;
 use crisol::memory::{LocalStore, RedisOptions, RedisStore, Store, StoreError};
 
@@ -211,8 +211,6 @@ fn a_redis_that_hangs_costs_the_wait_and_no_more_and_late_answers_harm_nobody() 
 
 #[test]
 fn a_password_that_is_wrong_is_told_without_the_password() {
-    let key = SecretKey::new("hunter2hunter2hunter2").unwrap();
-    assert!(!format!("{key:?}").contains("hunter2"));
     let redis = Redis::start();
     redis.ask(&[b"CONFIG", b"SET", b"requirepass", b"right-password"]);
     let url = redis.url().replace("redis://", "redis://:hunter2@");
