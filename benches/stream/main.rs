@@ -71,34 +71,44 @@ fn main() {
     );
 
     let mut bare = Vec::new();
-    let mut ours = Vec::new();
+    let mut alone = Vec::new();
+    let mut beside = Vec::new();
     let began = Instant::now();
     for round in 1.. {
         let counts = began.elapsed() >= warm_up;
         let reference = passthrough::measure(&stream, events, round);
-        let service = service::measure(&stream, &redis, events, round);
+        let in_process = service::measure(&stream, None, events, round);
+        let in_redis = service::measure(&stream, Some(&redis), events, round);
         println!(
-            "round {round}{}: pass-through {reference:>7.0}/s, crisol {:>7.0}/s ({})",
+            "round {round}{}: pass-through {reference:.0}/s",
             if counts { "" } else { ", warming up" },
-            service.rate,
-            service.note,
         );
+        for (memory, measured) in [("in process", &in_process), ("in Redis", &in_redis)] {
+            let (rate, note) = (measured.rate, &measured.note);
+            println!("    crisol, memory {memory}: {rate:.0}/s ({note})");
+        }
         if counts {
             bare.push(reference);
-            ours.push(service.rate);
+            alone.push(in_process.rate);
+            beside.push(in_redis.rate);
         }
-        if ours.len() == rounds {
+        if bare.len() == rounds {
             break;
         }
     }
     let bare = median(bare);
-    let rate = median(ours);
-    println!(
-        "median: pass-through {bare:.0}/s, crisol {rate:.0}/s, ratio {:.2}",
-        rate / bare
-    );
+    println!("median: pass-through {bare:.0}/s");
+    let [rate, beside] = [("in process", alone), ("in Redis", beside)].map(|(memory, rates)| {
+        let rate = median(rates);
+        println!(
+            "median: crisol, memory {memory}: {rate:.0}/s, ratio {:.2}",
+            rate / bare
+        );
+        rate
+    });
 
-    let half = rate / 2.0;
+    // The same rate for all three, so that they can be compared.
+    let half = rate.min(beside) / 2.0;
     let alone = latency::measure(&cluster, None, half);
     println!("without Redis: {alone}");
     let beside = latency::measure(&cluster, Some(&redis.url()), half);

@@ -16,20 +16,21 @@ pub struct Round {
     pub note: String,
 }
 
-/// Runs the service over everything in `patches`, in a group of its own, beside a Redis that has seen
-/// none of it.
-pub fn measure(stream: &Stream, redis: &Redis, events: usize, round: usize) -> Round {
-    redis.ask(&[b"FLUSHALL"]);
-    let group = format!("{}round-{round}", stream.group());
-    let mut replica = Replica::start(
-        stream,
-        &format!("bench-{round}"),
-        &[
-            ("CRISOL_GROUP_ID", &group),
-            ("REDIS_URL", &redis.url()),
-            ("LOG_LEVEL", "warn,crisol::http=info"),
-        ],
-    );
+/// Runs the service over everything in `patches`, in a group of its own, with memory in a Redis that has
+/// seen none of it or, without one, in the process.
+pub fn measure(stream: &Stream, redis: Option<&Redis>, events: usize, round: usize) -> Round {
+    let memory_in = redis.map_or("process", |_| "redis");
+    let group = format!("{}round-{round}-{memory_in}", stream.group());
+    let url = redis.map(Redis::url).unwrap_or_default();
+    let mut settings = vec![
+        ("CRISOL_GROUP_ID", group.as_str()),
+        ("LOG_LEVEL", "warn,crisol::http=info"),
+    ];
+    if let Some(redis) = redis {
+        redis.ask(&[b"FLUSHALL"]);
+        settings.push(("REDIS_URL", &url));
+    }
+    let mut replica = Replica::start(stream, &format!("bench-{round}"), &settings);
     let address = replica.http();
     let deadline = Instant::now() + LIMIT;
     let mut first: Option<(Instant, u64, f64)> = None;
