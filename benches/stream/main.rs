@@ -77,19 +77,19 @@ fn main() {
     for round in 1.. {
         let counts = began.elapsed() >= warm_up;
         let reference = passthrough::measure(&stream, events, round);
-        let in_process = service::measure(&stream, None, events, round);
+        let unaided = service::measure(&stream, None, events, round);
         let in_redis = service::measure(&stream, Some(&redis), events, round);
         println!(
             "round {round}{}: pass-through {reference:.0}/s",
             if counts { "" } else { ", warming up" },
         );
-        for (memory, measured) in [("in process", &in_process), ("in Redis", &in_redis)] {
+        for (memory, measured) in [("none", &unaided), ("in Redis", &in_redis)] {
             let (rate, note) = (measured.rate, &measured.note);
             println!("    crisol, memory {memory}: {rate:.0}/s ({note})");
         }
         if counts {
             bare.push(reference);
-            alone.push(in_process.rate);
+            alone.push(unaided.rate);
             beside.push(in_redis.rate);
         }
         if bare.len() == rounds {
@@ -98,7 +98,7 @@ fn main() {
     }
     let bare = median(bare);
     println!("median: pass-through {bare:.0}/s");
-    let [rate, beside] = [("in process", alone), ("in Redis", beside)].map(|(memory, rates)| {
+    let [rate, beside] = [("none", alone), ("in Redis", beside)].map(|(memory, rates)| {
         let rate = median(rates);
         println!(
             "median: crisol, memory {memory}: {rate:.0}/s, ratio {:.2}",

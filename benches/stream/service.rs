@@ -17,9 +17,9 @@ pub struct Round {
 }
 
 /// Runs the service over everything in `patches`, in a group of its own, with memory in a Redis that has
-/// seen none of it or, without one, in the process.
+/// seen none of it or, without one, without memory.
 pub fn measure(stream: &Stream, redis: Option<&Redis>, events: usize, round: usize) -> Round {
-    let memory_in = redis.map_or("process", |_| "redis");
+    let memory_in = redis.map_or("none", |_| "redis");
     let group = format!("{}round-{round}-{memory_in}", stream.group());
     let url = redis.map(Redis::url).unwrap_or_default();
     let mut settings = vec![
@@ -29,6 +29,8 @@ pub fn measure(stream: &Stream, redis: Option<&Redis>, events: usize, round: usi
     if let Some(redis) = redis {
         redis.ask(&[b"FLUSHALL"]);
         settings.push(("REDIS_URL", &url));
+    } else {
+        settings.push(("CRISOL_MEMORY_LOCAL_MIB", "0"));
     }
     let mut replica = Replica::start(stream, &format!("bench-{round}"), &settings);
     let address = replica.http();

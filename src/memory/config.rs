@@ -23,7 +23,7 @@ pub struct MemoryConfig {
     pub breaker_failures: u32,
     /// How long it is left alone, in milliseconds.
     pub breaker_recovery_ms: u64,
-    /// The most that memory inside the process holds, in MiB.
+    /// The most that memory inside the process holds, in MiB; without Redis, 0 is no memory at all.
     pub local_mib: u64,
 }
 
@@ -73,7 +73,12 @@ impl MemoryConfig {
         // A worker does nothing else meanwhile.
         within("batch_wait_ms", self.batch_wait_ms, 1, 1_000, "1 to 1000")?;
         within("connect_ms", self.connect_ms, 1, 60_000, "1 to 60000")?;
-        within("local_mib", self.local_mib, 1, 65_536, "1 to 65536")
+        within("local_mib", self.local_mib, 0, 65_536, "0 to 65536")
+    }
+
+    /// Returns whether nothing is remembered.
+    pub fn is_off(&self) -> bool {
+        self.redis_url.is_none() && self.local_mib == 0
     }
 
     /// Returns how long a batch waits.

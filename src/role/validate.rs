@@ -188,11 +188,12 @@ fn start(
     );
     let in_process = SecretKey::of_this_process();
     let sampler = Sampler::new(key.unwrap_or(&in_process));
-    let pipeline = Arc::new(
+    let pipeline = pipeline.with_sampling(sampler, settings.ab);
+    let pipeline = Arc::new(if settings.memory.is_off() {
         pipeline
-            .with_memory(memory)
-            .with_sampling(sampler, settings.ab),
-    );
+    } else {
+        pipeline.with_memory(memory)
+    });
     let engine = Engine::start(Parts {
         role: ROLE,
         input: Topic::Patches,
