@@ -234,11 +234,7 @@ impl Pipeline {
             control,
             open_items: &self.tables.open_items,
             auto_approve_default: self.config.auto_approve,
-            sampler: self.sampling.as_ref().map(|(sampler, _)| sampler),
-            ab_default: self
-                .sampling
-                .as_ref()
-                .map_or_else(AbConfig::default, |(_, ab)| *ab),
+            sampling: self.sampling.as_ref(),
             max_output_bytes: self.config.max_output_bytes,
             now_ms,
             now: format_rfc3339(now_ms),

@@ -29,19 +29,20 @@ pub(super) fn ab(command: &AbCommand, settings: &Settings, as_json: bool) -> Res
         AbCommand::Enable { rate } => {
             if let Some(rate) = rate {
                 // The rate first: nothing is sampled at a rate that nobody meant.
-                set(settings, &ControlKey::AbRate, &ControlValue::Share(*rate))?;
+                let share = ControlValue::Share(*rate);
+                write(settings, &ControlKey::AbRate, Some(&share))?;
             }
-            set(
+            write(
                 settings,
                 &ControlKey::AbEnabled,
-                &ControlValue::Switch(true),
+                Some(&ControlValue::Switch(true)),
             )?;
         }
         AbCommand::Disable => {
-            set(
+            write(
                 settings,
                 &ControlKey::AbEnabled,
-                &ControlValue::Switch(false),
+                Some(&ControlValue::Switch(false)),
             )?;
         }
         AbCommand::Status => {}
@@ -49,17 +50,9 @@ pub(super) fn ab(command: &AbCommand, settings: &Settings, as_json: bool) -> Res
     status(settings, as_json)
 }
 
-fn set(settings: &Settings, key: &ControlKey, value: &ControlValue) -> Result<(), Failure> {
-    key.check(value)
-        .map_err(|error| Failure::new(Exit::Usage, error))?;
-    let bytes = serde_json::to_vec(value).map_err(|e| Failure::new(Exit::Internal, e))?;
-    write(settings, key, Some(&bytes))
-}
-
 fn status(settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
     let control = read(settings)?;
-    let enabled = control.ab_enabled.unwrap_or(settings.ab.enabled);
-    let rate = control.ab_rate.unwrap_or(settings.ab.rate);
+    let ab = settings.ab.in_force(&control);
     let origin = |said: bool| {
         if said {
             "control"
@@ -69,8 +62,8 @@ fn status(settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
     };
     if as_json {
         output::json(&json!({
-            "enabled": enabled,
-            "rate": rate,
+            "enabled": ab.enabled,
+            "rate": ab.rate,
             "control_version": control.version,
         }))?;
     } else {
@@ -81,10 +74,10 @@ fn status(settings: &Settings, as_json: bool) -> Result<Exit, Failure> {
             [
                 row(
                     "ab_enabled",
-                    enabled.to_string(),
+                    ab.enabled.to_string(),
                     control.ab_enabled.is_some(),
                 ),
-                row("ab_rate", rate.to_string(), control.ab_rate.is_some()),
+                row("ab_rate", ab.rate.to_string(), control.ab_rate.is_some()),
             ],
         );
     }

@@ -9,7 +9,7 @@ use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::control::{Control, ControlKey, ControlValue};
 use crate::event::topic::Topic;
 use crate::log::table::Table;
-use crate::log::write::write_one;
+use crate::log::write::{SettingError, write_setting};
 use crate::policy::Policy;
 use crate::role::Settings;
 use crate::table::ControlTable;
@@ -56,9 +56,12 @@ pub(super) fn control(
         ControlCommand::Set { key, value } => {
             let key = parse_key(key)?;
             let value = parse_value(&key, value)?;
-            let bytes = serde_json::to_vec(&value).map_err(|e| Failure::new(Exit::Internal, e))?;
-            write(settings, &key, Some(&bytes))?;
-            println!("{} = {}", key.name(), String::from_utf8_lossy(&bytes));
+            write(settings, &key, Some(&value))?;
+            println!(
+                "{} = {}",
+                key.name(),
+                String::from_utf8_lossy(&value.to_bytes())
+            );
             Ok(Exit::Done)
         }
         ControlCommand::Unset { key } => {
@@ -112,15 +115,15 @@ pub(super) fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failu
 pub(super) fn write(
     settings: &Settings,
     key: &ControlKey,
-    value: Option<&[u8]>,
+    value: Option<&ControlValue>,
 ) -> Result<(), Failure> {
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
-    let name = key.name();
-    write_one(&settings.kafka, names.of(Topic::Control), &name, value).map_err(|error| {
-        Failure::new(
-            Exit::Unavailable,
-            format!("cannot write {name}: {error}; are the brokers up?"),
-        )
+    write_setting(&settings.kafka, names.of(Topic::Control), key, value).map_err(|error| {
+        let exit = match error {
+            SettingError::Value(_) => Exit::Usage,
+            SettingError::Write { .. } => Exit::Unavailable,
+        };
+        Failure::new(exit, error)
     })
 }
 

@@ -27,6 +27,15 @@ pub enum ControlValue {
     Evidence(EvidenceRecord),
 }
 
+impl ControlValue {
+    /// Returns the JSON that stands on `control`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Switches, numbers and a struct of numbers always serialise; if one did not, the empty value
+        // would be refused by every reader.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
 /// A key on `control`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ControlKey {

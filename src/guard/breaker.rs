@@ -112,16 +112,9 @@ impl Breaker {
         match inner.state {
             State::Closed { .. } => {}
             // open → half_open: recovery is over, this call tries.
-            State::Open { since } => {
-                let left = self.left(since, now);
-                if !left.is_zero() {
-                    return Err(Refused { retry_in: left });
-                }
-                inner.enter(State::HalfOpen { since: now });
-            }
             // half_open → half_open: the call that tries has not come back for a whole recovery; it is
             // given up and this one tries.
-            State::HalfOpen { since } => {
+            State::Open { since } | State::HalfOpen { since } => {
                 let left = self.left(since, now);
                 if !left.is_zero() {
                     return Err(Refused { retry_in: left });

@@ -52,15 +52,20 @@ pub(super) async fn readyz(State(shared): State<Shared>) -> Response {
     }
 }
 
+/// Returns how the service stands in one word, and the code that says so to a load balancer.
+pub(super) fn standing(live: bool, all_well: bool) -> (&'static str, StatusCode) {
+    match (live, all_well) {
+        (false, _) => ("unhealthy", StatusCode::SERVICE_UNAVAILABLE),
+        (true, false) => ("degraded", StatusCode::OK),
+        (true, true) => ("healthy", StatusCode::OK),
+    }
+}
+
 pub(super) async fn health(State(shared): State<Shared>) -> Response {
     let parts = shared.probes.parts();
     let live = shared.probes.is_live();
     let ready = parts.iter().all(|part| part.not_ready.is_empty());
-    let (status, code) = match (live, ready) {
-        (false, _) => ("unhealthy", StatusCode::SERVICE_UNAVAILABLE),
-        (true, false) => ("degraded", StatusCode::OK),
-        (true, true) => ("healthy", StatusCode::OK),
-    };
+    let (status, code) = standing(live, ready);
     let components: serde_json::Map<String, serde_json::Value> = parts
         .iter()
         .map(|part| {

@@ -3,6 +3,8 @@
 mod health;
 mod metrics;
 mod operations;
+mod operator;
+mod problem;
 mod server;
 mod token;
 

@@ -1,21 +1,21 @@
 //! What an operator may look at and change while the service runs. Looking is free to whoever reaches
 //! the port; every change needs the token.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tracing::{info, warn};
 
 use crate::event::codec::printable;
+use crate::http::health::standing;
+use crate::http::operator::Operator;
+use crate::http::problem::problem;
 use crate::http::server::Shared;
-use crate::http::token::Barred;
 
 /// Something the service depends on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,11 +107,7 @@ pub(super) async fn detailed(State(shared): State<Shared>) -> Response {
         Err(response) => return response,
     };
     let all_up = dependencies.iter().all(|one| one.status == "up");
-    let (status, code) = match (live, ready && all_up) {
-        (false, _) => ("unhealthy", StatusCode::SERVICE_UNAVAILABLE),
-        (true, false) => ("degraded", StatusCode::OK),
-        (true, true) => ("healthy", StatusCode::OK),
-    };
+    let (status, code) = standing(live, ready && all_up);
     let body = json!({
         "status": status,
         "service": "crisol",
@@ -132,14 +128,10 @@ pub(super) async fn breakers(State(shared): State<Shared>) -> Response {
 }
 
 pub(super) async fn reset_breaker(
+    _: Operator,
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
-    headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = let_through(&shared, &headers, peer, "reset a breaker") {
-        return refusal;
-    }
     blocking(&shared, move |operations| operations.reset_breaker(&name))
         .await
         .map(Json)
@@ -164,25 +156,21 @@ pub(super) struct Invalidate {
     all: bool,
 }
 
+impl Example for Invalidate {
+    const EXAMPLE: &'static str = r#"{"apv_id": "CVE-..."} or {"all": true}"#;
+}
+
 pub(super) async fn invalidate(
+    _: Operator,
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Json<Invalidate>, JsonRejection>,
+    Asked(asked): Asked<Invalidate>,
 ) -> Response {
-    if let Err(refusal) = let_through(&shared, &headers, peer, "invalidate memory") {
-        return refusal;
-    }
-    let asked = match body {
-        Ok(Json(asked)) => asked,
-        Err(rejection) => return bad_body(&rejection, r#"{"apv_id": "CVE-..."} or {"all": true}"#),
-    };
     let cve_id = match (asked.apv_id, asked.all) {
         (Some(cve_id), false) => Some(cve_id),
         (None, true) => None,
         _ => {
-            let both = r#"say either {"apv_id": "CVE-..."} or {"all": true}"#;
-            return problem(StatusCode::BAD_REQUEST, both);
+            let either = ["say either ", Invalidate::EXAMPLE].concat();
+            return problem(StatusCode::BAD_REQUEST, &either);
         }
     };
     blocking(&shared, move |operations| {
@@ -200,6 +188,10 @@ pub(super) struct Switch {
     on: bool,
 }
 
+impl Example for Switch {
+    const EXAMPLE: &'static str = r#"{"on": true} or {"on": false}"#;
+}
+
 pub(super) async fn kill_switch(State(shared): State<Shared>) -> Response {
     blocking(&shared, |operations| Ok(operations.kill_switch()))
         .await
@@ -208,18 +200,10 @@ pub(super) async fn kill_switch(State(shared): State<Shared>) -> Response {
 }
 
 pub(super) async fn set_kill_switch(
+    _: Operator,
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Json<Switch>, JsonRejection>,
+    Asked(Switch { on }): Asked<Switch>,
 ) -> Response {
-    if let Err(refusal) = let_through(&shared, &headers, peer, "set the kill switch") {
-        return refusal;
-    }
-    let on = match body {
-        Ok(Json(switch)) => switch.on,
-        Err(rejection) => return bad_body(&rejection, r#"{"on": true} or {"on": false}"#),
-    };
     // Every replica reads it back from `control`, this one too, so the answer is of what was written.
     blocking(&shared, move |operations| operations.set_kill_switch(on))
         .await
@@ -234,6 +218,10 @@ pub(super) struct Sample {
     rate: Option<f64>,
 }
 
+impl Example for Sample {
+    const EXAMPLE: &'static str = r#"{} or {"rate": 0.1}"#;
+}
+
 pub(super) async fn ab_status(State(shared): State<Shared>) -> Response {
     blocking(&shared, |operations| Ok(operations.ab()))
         .await
@@ -242,64 +230,45 @@ pub(super) async fn ab_status(State(shared): State<Shared>) -> Response {
 }
 
 pub(super) async fn ab_enable(
+    _: Operator,
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Json<Sample>, JsonRejection>,
+    Asked(Sample { rate }): Asked<Sample>,
 ) -> Response {
-    if let Err(refusal) = let_through(&shared, &headers, peer, "enable the A/B sample") {
-        return refusal;
-    }
-    let rate = match body {
-        Ok(Json(sample)) => sample.rate,
-        Err(rejection) => return bad_body(&rejection, r#"{} or {"rate": 0.1}"#),
-    };
     blocking(&shared, move |operations| operations.set_ab(true, rate))
         .await
         .map(|()| Json(json!({"enabled": true})))
         .into_response()
 }
 
-pub(super) async fn ab_disable(
-    State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = let_through(&shared, &headers, peer, "disable the A/B sample") {
-        return refusal;
-    }
+pub(super) async fn ab_disable(_: Operator, State(shared): State<Shared>) -> Response {
     blocking(&shared, |operations| operations.set_ab(false, None))
         .await
         .map(|()| Json(json!({"enabled": false})))
         .into_response()
 }
 
-/// Lets a call through that carries the token, and writes down that it was made.
-fn let_through(
-    shared: &Shared,
-    headers: &HeaderMap,
-    peer: SocketAddr,
-    operation: &str,
-) -> Result<(), Response> {
-    match shared.token.check(headers) {
-        Ok(()) => {
-            info!(%peer, operation, "operation asked for");
-            Ok(())
-        }
-        Err(barred) => {
-            warn!(%peer, operation, %barred, "operation refused");
-            let code = match barred {
-                Barred::NoToken => StatusCode::FORBIDDEN,
-                Barred::Unauthorized => StatusCode::UNAUTHORIZED,
-            };
-            let mut response = problem(code, &barred.to_string());
-            if code == StatusCode::UNAUTHORIZED {
-                let scheme = header::HeaderValue::from_static("Bearer");
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, scheme);
+/// A body that says what to do, and how it is written.
+trait Example: DeserializeOwned {
+    const EXAMPLE: &'static str;
+}
+
+/// What a call says to do; one that does not say it is told how to.
+pub(super) struct Asked<T>(T);
+
+impl<T: Example> FromRequest<Shared> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Response> {
+        match Json::from_request(request, shared).await {
+            Ok(Json(asked)) => Ok(Self(asked)),
+            Err(rejection) => {
+                let found = printable(&rejection.body_text());
+                let wanted = T::EXAMPLE;
+                Err(problem(
+                    rejection.status(),
+                    &format!("{found}; the body is {wanted}, as application/json"),
+                ))
             }
-            Err(response)
         }
     }
 }
@@ -325,16 +294,4 @@ async fn blocking<T: Send + 'static>(
             "the operation ended without an answer; see the log",
         )),
     }
-}
-
-fn bad_body(rejection: &JsonRejection, wanted: &str) -> Response {
-    let found = printable(&rejection.body_text());
-    problem(
-        rejection.status(),
-        &format!("{found}; the body is {wanted}, as application/json"),
-    )
-}
-
-fn problem(code: StatusCode, message: &str) -> Response {
-    (code, Json(json!({"error": message}))).into_response()
 }

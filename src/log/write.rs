@@ -1,4 +1,4 @@
-//! One record written outside any transaction: what an operator changes by hand.
+//! A setting written outside any transaction: what an operator changes by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
+use crate::event::codec::CodecError;
+use crate::event::control::{ControlKey, ControlValue};
 use crate::log::client::{KafkaConfig, log_error, log_line};
 
 /// How long the brokers may take to acknowledge.
@@ -20,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// What the client says if the record is not acknowledged in time.
-pub fn write_one(
+fn write_one(
     config: &KafkaConfig,
     topic: &str,
     key: &str,
@@ -38,6 +40,41 @@ pub fn write_one(
     producer.flush(TIMEOUT)?;
     let told = outcome.lock().take();
     told.unwrap_or(Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)))
+}
+
+/// Why a setting is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// The value is not of the setting's kind, or out of its bounds.
+    #[error(transparent)]
+    Value(#[from] CodecError),
+    /// The brokers do not take it.
+    #[error("cannot write {setting}: {source}; are the brokers up?")]
+    Write {
+        /// The setting.
+        setting: String,
+        /// What the client says.
+        source: KafkaError,
+    },
+}
+
+/// Writes a setting to `topic`, the full name of `control`; `None` takes it back.
+///
+/// # Errors
+/// [`SettingError`]; a value that is not of the setting's kind is not sent.
+pub fn write_setting(
+    config: &KafkaConfig,
+    topic: &str,
+    key: &ControlKey,
+    value: Option<&ControlValue>,
+) -> Result<(), SettingError> {
+    if let Some(value) = value {
+        key.check(value)?;
+    }
+    let setting = key.name();
+    let bytes = value.map(ControlValue::to_bytes);
+    write_one(config, topic, &setting, bytes.as_deref())
+        .map_err(|source| SettingError::Write { setting, source })
 }
 
 /// Remembers whether the one record was delivered.

@@ -46,6 +46,10 @@ impl ExactMemory {
                 connect: Duration::from_millis(config.connect_ms),
                 ttl: config.ttl(),
             })?),
+            None if config.is_off() => {
+                info!("no REDIS_URL and memory.local_mib is 0: nothing is remembered");
+                Box::new(local(config))
+            }
             None => {
                 info!("no REDIS_URL: what is learned is remembered in this process alone");
                 Box::new(local(config))
@@ -168,9 +172,9 @@ impl ExactMemory {
         &self.breaker
     }
 
-    /// Returns the questions so far, by result: `hit`, `miss`, `forged`, `failed`, `skipped`.
-    pub fn counts(&self) -> Vec<(&'static str, u64)> {
-        self.metrics.counts()
+    /// Returns the questions so far that ended so.
+    pub fn count(&self, result: Recall) -> u64 {
+        self.metrics.count(result)
     }
 
     /// Returns the store's name.

@@ -26,6 +26,28 @@ pub enum Recall {
     Skipped,
 }
 
+impl Recall {
+    /// Everything that may become of one.
+    pub const ALL: [Self; 5] = [
+        Self::Hit,
+        Self::Miss,
+        Self::Forged,
+        Self::Failed,
+        Self::Skipped,
+    ];
+
+    /// Returns the word used in metrics and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Forged => "forged",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// The metrics of exact memory and its breaker.
 #[derive(Clone)]
 pub struct MemoryMetrics {
@@ -88,24 +110,14 @@ impl MemoryMetrics {
     }
 
     pub(super) fn recalled(&self, result: Recall, count: usize) {
-        let result = match result {
-            Recall::Hit => "hit",
-            Recall::Miss => "miss",
-            Recall::Forged => "forged",
-            Recall::Failed => "failed",
-            Recall::Skipped => "skipped",
-        };
         self.recalls
-            .with_label_values(&[result])
+            .with_label_values(&[result.as_str()])
             .inc_by(count as u64);
     }
 
-    /// Returns the questions so far, by result.
-    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
-        ["hit", "miss", "forged", "failed", "skipped"]
-            .into_iter()
-            .map(|result| (result, self.recalls.with_label_values(&[result]).get()))
-            .collect()
+    /// Returns the questions so far that ended so.
+    pub(super) fn count(&self, result: Recall) -> u64 {
+        self.recalls.with_label_values(&[result.as_str()]).get()
     }
 
     pub(super) fn waited(&self, seconds: f64) {

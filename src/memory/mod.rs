@@ -16,7 +16,7 @@ pub use config::{InvalidMemoryConfig, MemoryConfig};
 pub use exact::ExactMemory;
 pub use key::{Inputs, key_of};
 pub use local::LocalStore;
-pub use metrics::MemoryMetrics;
+pub use metrics::{MemoryMetrics, Recall};
 pub use redis::{RedisOptions, RedisStore};
 pub use remembered::{First, Remembered};
 pub use store::{Store, StoreError};

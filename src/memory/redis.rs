@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, RedisResult};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -60,7 +60,7 @@ pub struct RedisStore {
 
 enum Order {
     Get {
-        keys: Vec<String>,
+        pipe: Pipeline,
         wait: Duration,
         reply: Sender<Result<Vec<Option<Vec<u8>>>, StoreError>>,
     },
@@ -123,12 +123,14 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.getrange(key, 0, MAX_VALUE_BYTES - 1);
+        }
+        // A key of another type answers with an error of its own.
+        pipe.ignore_errors();
         let (reply, answer) = bounded(1);
-        self.order(Order::Get {
-            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-            wait,
-            reply,
-        })?;
+        self.order(Order::Get { pipe, wait, reply })?;
         await_for(&answer, wait)
     }
 
@@ -191,11 +193,11 @@ async fn serve(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
     let writer = tokio::spawn(write(Arc::clone(&link), waiting));
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Get { keys, wait, reply } => {
+            Order::Get { pipe, wait, reply } => {
                 let link = Arc::clone(&link);
                 tokio::spawn(async move {
                     // Nobody listens any more to an answer that comes too late.
-                    let _ = reply.send(link.get(&keys, wait).await);
+                    let _ = reply.send(link.get(pipe, wait).await);
                 });
             }
             Order::Put(memos) => {
@@ -275,15 +277,9 @@ fn connect(link: &Arc<Link>) {
 impl Link {
     async fn get(
         self: &Arc<Self>,
-        keys: &[String],
+        pipe: Pipeline,
         wait: Duration,
     ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let mut pipe = redis::pipe();
-        for key in keys {
-            pipe.getrange(key, 0, MAX_VALUE_BYTES - 1);
-        }
-        // A key of another type answers with an error of its own.
-        pipe.ignore_errors();
         let values: Vec<RedisResult<Vec<u8>>> = self
             .ask(wait, |mut connection| async move {
                 pipe.query_async(&mut connection).await

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::config::{KeyedHash, SecretKey};
+use crate::event::control::Control;
 
 /// The use of the secret key.
 const LABEL: &str = "crisol/ab-sampling/1";
@@ -33,6 +34,14 @@ impl Default for AbConfig {
 pub struct InvalidRate(f64);
 
 impl AbConfig {
+    /// Returns what `control` says, and this where it says nothing.
+    pub fn in_force(self, control: &Control) -> Self {
+        Self {
+            enabled: control.ab_enabled.unwrap_or(self.enabled),
+            rate: control.ab_rate.unwrap_or(self.rate),
+        }
+    }
+
     /// Checks the rate.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use crate::event::id::check_cve_id;
 use crate::guard::breaker::Breaker;
 use crate::http::{BreakerState, Dependency, OperationError, Operations};
 use crate::log::client::KafkaConfig;
-use crate::log::write::write_one;
-use crate::memory::{ExactMemory, StoreError};
+use crate::log::write::{SettingError, write_setting};
+use crate::memory::{ExactMemory, Recall, StoreError};
 use crate::policy::AbConfig;
 use crate::table::Tables;
 
@@ -29,12 +29,12 @@ pub(super) struct ValidateOperations {
 
 impl ValidateOperations {
     fn write(&self, key: &ControlKey, value: &ControlValue) -> Result<(), OperationError> {
-        key.check(value)
-            .map_err(|error| OperationError::Invalid(error.to_string()))?;
-        let bytes = serde_json::to_vec(value)
-            .map_err(|error| OperationError::Invalid(error.to_string()))?;
-        write_one(&self.kafka, &self.control, &key.name(), Some(&bytes))
-            .map_err(|_| unavailable("control cannot be written; are the brokers up?"))
+        write_setting(&self.kafka, &self.control, key, Some(value)).map_err(|error| match error {
+            SettingError::Value(error) => OperationError::Invalid(error.to_string()),
+            SettingError::Write { .. } => {
+                unavailable("control cannot be written; are the brokers up?")
+            }
+        })
     }
 
     fn all_breakers(&self) -> [&Breaker; 1] {
@@ -55,15 +55,10 @@ impl Operations for ValidateOperations {
             waiting_for,
             breaker: None,
         };
-        let tables = if self.tables.is_ready() {
-            vec![]
-        } else {
-            vec!["catching up"]
-        };
         let answer = self.memory.ping();
         vec![
             waits("kafka", self.health.not_ready()),
-            waits("tables", tables),
+            waits("tables", self.tables.not_ready()),
             Dependency {
                 name: self.memory.store_name(),
                 status: if answer.is_ok() { "up" } else { "down" },
@@ -93,17 +88,12 @@ impl Operations for ValidateOperations {
     }
 
     fn memory(&self) -> Value {
-        let counts = self.memory.counts();
-        let of = |wanted| {
-            counts
-                .iter()
-                .find_map(|(result, count)| (*result == wanted).then_some(*count))
-                .unwrap_or(0)
-        };
-        let (hits, asked) = (of("hit"), of("hit") + of("miss") + of("forged"));
-        let recalls: serde_json::Map<String, Value> = counts
-            .iter()
-            .map(|(result, count)| ((*result).to_owned(), json!(count)))
+        let of = |result| self.memory.count(result);
+        let hits = of(Recall::Hit);
+        let asked = hits + of(Recall::Miss) + of(Recall::Forged);
+        let recalls: serde_json::Map<String, Value> = Recall::ALL
+            .into_iter()
+            .map(|result| (result.as_str().to_owned(), json!(of(result))))
             .collect();
         json!({
             "store": self.memory.store_name(),
@@ -144,11 +134,8 @@ impl Operations for ValidateOperations {
     }
 
     fn ab(&self) -> (bool, f64) {
-        let control = self.tables.control_snapshot();
-        (
-            control.ab_enabled.unwrap_or(self.ab.enabled),
-            control.ab_rate.unwrap_or(self.ab.rate),
-        )
+        let ab = self.ab.in_force(&self.tables.control_snapshot());
+        (ab.enabled, ab.rate)
     }
 }
 

@@ -273,11 +273,6 @@ impl Probes for ValidateProbes {
     }
 
     fn parts(&self) -> Vec<Probe> {
-        let waiting = if self.tables.is_ready() {
-            vec![]
-        } else {
-            vec!["catching up"]
-        };
         vec![
             Probe {
                 name: "engine",
@@ -285,7 +280,7 @@ impl Probes for ValidateProbes {
             },
             Probe {
                 name: "tables",
-                not_ready: waiting,
+                not_ready: self.tables.not_ready(),
             },
         ]
     }

@@ -32,10 +32,9 @@ pub struct Routing<'a> {
     pub open_items: &'a OpenItems,
     /// Whether approvals are on where `control` says nothing.
     pub auto_approve_default: bool,
-    /// What draws the sample for A/B comparisons; none without it.
-    pub sampler: Option<&'a Sampler>,
-    /// How large that is where `control` says nothing.
-    pub ab_default: AbConfig,
+    /// What draws the sample for A/B comparisons, and how large that is where `control` says nothing; no
+    /// sample without it.
+    pub sampling: Option<&'a (Sampler, AbConfig)>,
     /// The largest record that may be written, in bytes.
     pub max_output_bytes: usize,
     /// When the batch is handled, milliseconds since the epoch; it enters headers alone.
@@ -191,12 +190,10 @@ impl Routing<'_> {
 
     /// Whether the question is in the sample that wargames compare.
     fn is_sampled(&self, decision_id: Uuid) -> bool {
-        let enabled = self.control.ab_enabled.unwrap_or(self.ab_default.enabled);
-        let rate = self.control.ab_rate.unwrap_or(self.ab_default.rate);
-        enabled
-            && self
-                .sampler
-                .is_some_and(|sampler| sampler.holds(decision_id, rate))
+        self.sampling.is_some_and(|(sampler, default)| {
+            let ab = default.in_force(self.control);
+            ab.enabled && sampler.holds(decision_id, ab.rate)
+        })
     }
 
     fn policy_record(

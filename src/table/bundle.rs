@@ -99,6 +99,15 @@ impl Tables {
         })
     }
 
+    /// Returns what keeps the tables from being ready, in words for probes; empty if nothing does.
+    pub fn not_ready(&self) -> Vec<&'static str> {
+        if self.is_ready() {
+            Vec::new()
+        } else {
+            vec!["catching up"]
+        }
+    }
+
     /// Waits until every table has been read to its end once.
     ///
     /// # Errors
