@@ -22,14 +22,14 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) enum ControlCommand {
     /// Print the settings in force, or one of them.
     Get {
-        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate or
-        /// evidence.<judge>.<level>.<writer>.
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate,
+        /// evidence.<judge>.<level>.<writer> or halt.<topic>.<partition>.
         key: Option<String>,
     },
     /// Write a setting; every replica obeys it within a second.
     Set {
-        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate or
-        /// evidence.<judge>.<level>.<writer>.
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate,
+        /// evidence.<judge>.<level>.<writer> or halt.<topic>.<partition>.
         key: String,
         /// JSON: true, 1, or {"agreed": 73, "n": 73}.
         value: String,
@@ -167,6 +167,13 @@ fn rows(control: &Control) -> Vec<(String, Value)> {
             };
             rows.push((key.name(), json!(count)));
         }
+    }
+    for ((topic, partition), halt) in &control.halts {
+        let key = ControlKey::Halt {
+            topic: *topic,
+            partition: *partition,
+        };
+        rows.push((key.name(), json!(halt)));
     }
     rows
 }

@@ -1,6 +1,7 @@
 //! `crisol dlq`: dead letters, looked at and sent in again.
 
 mod redrive;
+mod resume;
 mod show;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,9 @@ pub(super) enum DlqCommand {
     /// Send letters in again, each at most once, after what was wrong is mended.
     #[command(after_help = redrive::EXAMPLES)]
     Redrive(redrive::RedriveArgs),
+    /// Let partitions go on that a flood of bad records halted.
+    #[command(after_help = resume::EXAMPLES)]
+    Resume(resume::ResumeArgs),
 }
 
 /// Which letters are meant; all conditions hold together.
@@ -93,6 +97,7 @@ pub(super) fn dlq(command: &DlqCommand, settings: &Settings, json: bool) -> Resu
         DlqCommand::List(args) => list(args, settings, &names, json),
         DlqCommand::Show(args) => show::show(args, settings, &names, json),
         DlqCommand::Redrive(args) => redrive::redrive(args, settings, &names, json),
+        DlqCommand::Resume(args) => resume::resume(args, settings, json),
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::engine::attempts::{PROBATION_RECORDS, Starts};
 use crate::engine::config::EngineConfig;
+use crate::engine::flood::FloodGauge;
+use crate::engine::halt::Halt;
 use crate::event::record::Record;
 use crate::ledger::PartitionLedger;
 
@@ -34,6 +36,10 @@ pub struct Owned {
     pub probation_until: Option<i64>,
     /// Where careful stepping ends; `None` outside quarantine.
     pub careful_until: Option<i64>,
+    /// How many of its records are bad of late.
+    pub flood: FloodGauge,
+    /// Whether it is halted.
+    pub halt: Halt,
 }
 
 /// Every partition this replica owns.
@@ -54,6 +60,11 @@ impl Owned {
         self.records() * 2 <= config.partition_records && self.bytes() * 2 <= config.partition_bytes
     }
 
+    /// Returns whether nothing more is taken from it.
+    pub fn is_halted(&self) -> bool {
+        self.halt != Halt::None
+    }
+
     fn records(&self) -> usize {
         self.ledger.records_in_flight() + self.gathered.len()
     }
@@ -62,8 +73,12 @@ impl Owned {
         self.ledger.bytes_in_flight() + self.gathered_bytes
     }
 
-    /// Adds a polled record. Records fetched before a rewind are dropped: they come again.
+    /// Adds a polled record. Records fetched before a rewind, or past a halt, are dropped: they come
+    /// again.
     pub fn gather(&mut self, record: Record) {
+        if self.is_halted() {
+            return;
+        }
         let next = self
             .gathered
             .last()
@@ -136,6 +151,8 @@ impl Assignment {
             starts: Some(starts),
             probation_until: None,
             careful_until,
+            flood: FloodGauge::default(),
+            halt: Halt::None,
         };
         self.owned.insert(partition, owned);
     }
@@ -155,7 +172,27 @@ impl Assignment {
             owned.gathered.clear();
             owned.gathered_bytes = 0;
             owned.expect_marker();
+            // Its outcomes come again, and with them the halt that they brought about.
+            owned.flood = FloodGauge::default();
+            if matches!(owned.halt, Halt::Declared { .. }) {
+                owned.halt = Halt::None;
+            }
         }
+    }
+
+    /// Drops what is in flight behind the last sealed record, and takes nothing more. Returns the next
+    /// offset, if the partition is owned.
+    pub fn halt(&mut self, partition: i32, halt: Halt) -> Option<i64> {
+        let epoch = self.next_epoch();
+        let owned = self.owned.get_mut(&partition)?;
+        let next = owned.ledger.sealed_through();
+        owned.epoch = epoch;
+        owned.ledger.rewind(next);
+        owned.gathered.clear();
+        owned.gathered_bytes = 0;
+        owned.paused = true;
+        owned.halt = halt;
+        Some(next)
     }
 
     /// Returns a partition's books, if it is owned.
@@ -228,6 +265,23 @@ mod tests {
         assert_eq!(partition.take_batch(100, 1).len(), 1);
         assert_eq!(partition.take_batch(100, 10_000).len(), 4);
         assert_eq!(partition.gathered_bytes, 0);
+    }
+
+    #[test]
+    fn a_halted_partition_takes_nothing_until_what_halted_it_is_undone() {
+        let mut assignment = owned();
+        assignment.get_mut(0).unwrap().gather(record(10, 1));
+        let declared = Halt::Declared {
+            at: std::time::Instant::now(),
+        };
+        assert_eq!(assignment.halt(0, declared), Some(10));
+        let partition = assignment.get_mut(0).unwrap();
+        partition.gather(record(10, 1));
+        assert!(partition.gathered.is_empty() && partition.paused);
+        assignment.rewind(0, 10);
+        let partition = assignment.get_mut(0).unwrap();
+        partition.gather(record(10, 1));
+        assert_eq!(partition.gathered.len(), 1);
     }
 
     #[test]

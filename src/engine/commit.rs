@@ -10,6 +10,8 @@ use tracing::{error, info, warn};
 use crate::engine::attempts::Starts;
 use crate::engine::committer::{Commit, Committer};
 use crate::engine::error::EngineError;
+use crate::engine::flood::FloodLimits;
+use crate::engine::halt::Halt;
 use crate::engine::metrics::Ended;
 use crate::engine::run::{Engine, Parts};
 use crate::event::codec::printable;
@@ -104,17 +106,28 @@ impl Engine {
     /// Puts the contiguous finished prefix of every partition into the transaction, as far as it has
     /// room, and a batch of each in turn so that none waits for the others.
     fn seal(&mut self) {
+        let limits = FloodLimits::from(&self.parts.config);
+        let now = Instant::now();
         let mut any = true;
         while any {
             any = false;
-            for (partition, owned) in self.assignment.iter_mut() {
+            for partition in self.assignment.partitions() {
                 if !self.committer.has_room(&self.parts.config) {
                     return;
                 }
-                if let Some(run) = owned.ledger.seal_next() {
-                    self.committer.add(partition, run);
-                    any = true;
+                let Some(owned) = self.assignment.get_mut(partition) else {
+                    continue;
+                };
+                let Some(mut run) = owned.ledger.seal_next() else {
+                    continue;
+                };
+                let flood = owned.flood.count(&run.handled, now, &limits);
+                if let Some(bad_in_a_row) = flood {
+                    self.declare_halt(partition, &mut run, bad_in_a_row);
+                    self.stop_partition(partition, Halt::Declared { at: now });
                 }
+                self.committer.add(partition, run);
+                any = true;
             }
         }
     }

@@ -28,6 +28,12 @@ pub struct EngineConfig {
     pub partition_bytes: usize,
     /// The longest a rebalance or a shutdown waits for work in flight, in milliseconds.
     pub drain_ms: u64,
+    /// So many bad records in a row halt a partition, if they are a flood by `flood_share` too.
+    pub flood_records: u64,
+    /// The share of bad records in the window that must be passed to halt a partition, 0 to 1.
+    pub flood_share: f64,
+    /// That window, in milliseconds.
+    pub flood_window_ms: u64,
 }
 
 impl Default for EngineConfig {
@@ -42,6 +48,9 @@ impl Default for EngineConfig {
             partition_records: 4_096,
             partition_bytes: /* 8 MiB */ 8 * 1_024 * 1_024,
             drain_ms: 7_000,
+            flood_records: 1_000,
+            flood_share: 0.9,
+            flood_window_ms: /* 5 min */ 300_000,
         }
     }
 }
@@ -69,6 +78,8 @@ impl EngineConfig {
             ("commit_records", self.commit_records),
             ("commit_bytes", self.commit_bytes),
             ("partition_bytes", self.partition_bytes),
+            ("flood_records", clamped(self.flood_records)),
+            ("flood_window_ms", clamped(self.flood_window_ms)),
         ];
         if let Some((field, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
             return Err(InvalidEngineConfig {
@@ -80,6 +91,12 @@ impl EngineConfig {
             return Err(InvalidEngineConfig {
                 field: "partition_records",
                 problem: "must be at least batch_records",
+            });
+        }
+        if !(0.0..1.0).contains(&self.flood_share) {
+            return Err(InvalidEngineConfig {
+                field: "flood_share",
+                problem: "must be at least 0 and less than 1, because the share of bad records must pass it",
             });
         }
         if self.drain() >= SESSION_TIMEOUT {
@@ -102,6 +119,10 @@ impl EngineConfig {
     }
 }
 
+fn clamped(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +138,7 @@ mod tests {
         assert_eq!(wrong(|c| c.workers = 0), "workers");
         assert_eq!(wrong(|c| c.partition_records = 1), "partition_records");
         assert_eq!(wrong(|c| c.drain_ms = 10_000), "drain_ms");
+        assert_eq!(wrong(|c| c.flood_records = 0), "flood_records");
+        assert_eq!(wrong(|c| c.flood_share = 1.0), "flood_share");
     }
 }

@@ -36,6 +36,7 @@ pub struct EngineMetrics {
     refused_completions: IntCounter,
     quarantined: IntGauge,
     paused: IntGauge,
+    halted: IntGaugeVec,
     client: IntGaugeVec,
 }
 
@@ -147,6 +148,11 @@ impl EngineMetrics {
             ab_sampled,
             quarantined,
             paused,
+            halted: gauges(
+                "crisol_partition_halted",
+                "1 while a partition is halted by a flood of bad records, until crisol dlq resume",
+                &["partition"],
+            )?,
             client: gauges(
                 "crisol_librdkafka",
                 "The client library's own figures, of the newest second: client is consumer or producer",
@@ -232,6 +238,13 @@ impl EngineMetrics {
             .set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
+    /// Sets whether a partition is halted.
+    pub fn halted(&self, partition: i32, halted: bool) {
+        self.halted
+            .with_label_values(&[partition.to_string()])
+            .set(i64::from(halted));
+    }
+
     /// Sets what a partition has in flight.
     pub fn in_flight(&self, partition: i32, records: usize, bytes: usize) {
         let label = partition.to_string();
@@ -253,6 +266,7 @@ impl EngineMetrics {
             &self.in_flight_bytes,
             &self.lag,
             &self.committed,
+            &self.halted,
         ] {
             // An absent row is as good as a removed one.
             let _ = gauge.remove_label_values(&[label.as_str()]);

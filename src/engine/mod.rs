@@ -12,6 +12,8 @@ mod committer;
 mod config;
 mod error;
 mod failpoint;
+mod flood;
+mod halt;
 mod health;
 mod metrics;
 mod quarantine;

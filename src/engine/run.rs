@@ -167,6 +167,7 @@ impl Engine {
             self.poll(self.patience())?;
         }
         self.rebalance()?;
+        self.obey_halts();
         self.dispatch()?;
         self.collect(Duration::ZERO)?;
         self.commit_if_due()?;
@@ -229,7 +230,7 @@ impl Engine {
             let changed = if !owned.paused && stuck && owned.is_full(config) {
                 owned.paused = true;
                 self.consumer.pause(&list())
-            } else if owned.paused && owned.has_room(config) {
+            } else if owned.paused && !owned.is_halted() && owned.has_room(config) {
                 owned.paused = false;
                 self.consumer.resume(&list())
             } else {

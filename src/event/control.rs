@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::event::codec::CodecError;
 use crate::event::decision::EvidenceRecord;
 use crate::event::id;
+use crate::event::topic::Topic;
 
+/// Prefix of the keys that halt partitions: `halt.<topic>.<partition>`.
+const HALT_PREFIX: &str = "halt.";
 /// Prefix of the keys that hold counts of agreement: `evidence.<judge>.<level>.<writer>`.
 const EVIDENCE_PREFIX: &str = "evidence.";
 
@@ -25,6 +28,20 @@ pub enum ControlValue {
     Share(f64),
     /// A count of agreement.
     Evidence(EvidenceRecord),
+    /// Where a partition is halted, and why.
+    Halt(HaltRecord),
+}
+
+/// A partition that is halted by a flood of bad records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct HaltRecord {
+    /// The offset at which it goes on once it is resumed.
+    pub offset: i64,
+    /// How many bad records came in a row before that.
+    pub bad_in_a_row: u64,
+    /// When it was halted, RFC 3339.
+    pub since: String,
 }
 
 impl ControlValue {
@@ -58,6 +75,13 @@ pub enum ControlKey {
         /// Who counts: a worker's instance, or an operator's own name.
         writer: String,
     },
+    /// Halts a partition of an input.
+    Halt {
+        /// The input, by its name without the prefix.
+        topic: Topic,
+        /// The partition.
+        partition: i32,
+    },
 }
 
 impl ControlKey {
@@ -78,10 +102,13 @@ impl ControlKey {
             CodecError::schema(
                 "key",
                 format!(
-                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate and evidence.<judge>.<level>.<writer>"
+                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, evidence.<judge>.<level>.<writer> and halt.<topic>.<partition>"
                 ),
             )
         };
+        if let Some(place) = name.strip_prefix(HALT_PREFIX) {
+            return halted(place).ok_or_else(unknown);
+        }
         let rest = name.strip_prefix(EVIDENCE_PREFIX).ok_or_else(unknown)?;
         let mut parts = rest.splitn(3, '.');
         match (parts.next(), parts.next(), parts.next()) {
@@ -115,6 +142,9 @@ impl ControlKey {
             } => {
                 format!("{EVIDENCE_PREFIX}{judge}.{level}.{writer}")
             }
+            Self::Halt { topic, partition } => {
+                format!("{HALT_PREFIX}{topic}.{partition}")
+            }
         }
     }
 
@@ -137,10 +167,14 @@ impl ControlKey {
             (Self::Evidence { .. }, ControlValue::Evidence(count)) if count.agreed <= count.n => {
                 return Ok(());
             }
+            (Self::Halt { .. }, ControlValue::Halt(_)) => return Ok(()),
             (Self::KillSwitch | Self::AutoApprove | Self::AbEnabled, _) => "true or false",
             (Self::AbRate, _) => "a share from 0 to 1",
             (Self::PolicyVersion, _) => "a version number",
             (Self::Evidence { .. }, _) => "{\"agreed\": a, \"n\": n} with a not above n",
+            (Self::Halt { .. }, _) => {
+                "{\"offset\": o, \"bad_in_a_row\": n, \"since\": \"2026-11-21T18:00:00Z\"}"
+            }
         };
         Err(CodecError::schema(self.name(), format!("takes {takes}")))
     }
@@ -163,6 +197,8 @@ pub struct Control {
     pub ab_rate: Option<f64>,
     /// Counts of agreement by judge and level, then writer.
     pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, EvidenceRecord>>>,
+    /// Partitions that are halted, by input and number.
+    pub halts: BTreeMap<(Topic, i32), HaltRecord>,
 }
 
 impl Control {
@@ -215,6 +251,13 @@ impl Control {
                     _ => writers.remove(writer),
                 };
             }
+            (ControlKey::Halt { topic, partition }, value) => {
+                let place = (*topic, *partition);
+                match value {
+                    Some(ControlValue::Halt(halt)) => self.halts.insert(place, halt.clone()),
+                    _ => self.halts.remove(&place),
+                };
+            }
         }
         Ok(())
     }
@@ -232,6 +275,20 @@ impl Control {
     }
 }
 
+/// Reads `<topic>.<partition>`.
+fn halted(place: &str) -> Option<ControlKey> {
+    let (topic, partition) = place.rsplit_once('.')?;
+    let topic = Topic::ALL
+        .into_iter()
+        .find(|known| known.as_str() == topic)?;
+    // Written one way only, so that a partition has one key.
+    let number: i32 = partition.parse().ok()?;
+    (number >= 0 && number.to_string() == partition).then_some(ControlKey::Halt {
+        topic,
+        partition: number,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,10 +302,19 @@ mod tests {
             "ab_enabled",
             "ab_rate",
             "evidence.advisory.patch.w0",
+            "halt.patches.3",
         ] {
             assert_eq!(ControlKey::parse(name).unwrap().name(), name);
         }
-        for name in ["killswitch", "evidence.advisory", "evidence.a.b.c|d"] {
+        for name in [
+            "killswitch",
+            "evidence.advisory",
+            "evidence.a.b.c|d",
+            "halt.patches",
+            "halt.patches.-1",
+            "halt.patches.03",
+            "halt.elsewhere.3",
+        ] {
             assert!(ControlKey::parse(name).is_err(), "{name}");
         }
     }

@@ -10,6 +10,6 @@ mod token;
 
 pub use health::{Probe, Probes};
 pub use metrics::BuildInfo;
-pub use operations::{BreakerState, Dependency, OperationError, Operations};
+pub use operations::{BreakerState, Dependency, HaltedPartition, OperationError, Operations};
 pub use server::{HttpConfig, InvalidHttpConfig, Serving, Sidecar};
 pub use token::{OpsConfig, Token};

@@ -43,6 +43,15 @@ pub struct BreakerState {
     pub opened: u64,
 }
 
+/// A partition that takes nothing more until somebody says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HaltedPartition {
+    /// The input's name without its prefix.
+    pub topic: &'static str,
+    /// The partition.
+    pub partition: i32,
+}
+
 /// Why an operation is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationError {
@@ -61,6 +70,8 @@ pub enum OperationError {
 pub trait Operations: Send + Sync + 'static {
     /// Returns what the service depends on, asked now.
     fn dependencies(&self) -> Vec<Dependency>;
+    /// Returns the partitions that are halted, whoever owns them.
+    fn halted(&self) -> Vec<HaltedPartition>;
     /// Returns the breakers.
     fn breakers(&self) -> Vec<BreakerState>;
     /// Closes a breaker.
@@ -100,14 +111,18 @@ pub(super) async fn detailed(State(shared): State<Shared>) -> Response {
         .iter()
         .all(|part| part.not_ready.is_empty());
     let found = blocking(&shared, |operations| {
-        Ok((operations.dependencies(), operations.breakers()))
+        Ok((
+            operations.dependencies(),
+            operations.breakers(),
+            operations.halted(),
+        ))
     });
-    let (dependencies, breakers) = match found.await {
+    let (dependencies, breakers, halted) = match found.await {
         Ok(found) => found,
         Err(response) => return response,
     };
     let all_up = dependencies.iter().all(|one| one.status == "up");
-    let (status, code) = standing(live, ready && all_up);
+    let (status, code) = standing(live, ready && all_up && halted.is_empty());
     let body = json!({
         "status": status,
         "service": "crisol",
@@ -115,6 +130,7 @@ pub(super) async fn detailed(State(shared): State<Shared>) -> Response {
         "uptime_seconds": uptime,
         "dependencies": dependencies,
         "circuit_breakers": breakers,
+        "halted": halted,
     });
     (code, Json(body)).into_response()
 }

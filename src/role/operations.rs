@@ -9,7 +9,7 @@ use crate::event::codec::printable;
 use crate::event::control::{ControlKey, ControlValue};
 use crate::event::id::check_cve_id;
 use crate::guard::breaker::Breaker;
-use crate::http::{BreakerState, Dependency, OperationError, Operations};
+use crate::http::{BreakerState, Dependency, HaltedPartition, OperationError, Operations};
 use crate::log::client::KafkaConfig;
 use crate::log::write::{SettingError, write_setting};
 use crate::memory::{ExactMemory, Recall, StoreError};
@@ -67,6 +67,17 @@ impl Operations for ValidateOperations {
                 breaker: Some(self.memory.breaker().name()),
             },
         ]
+    }
+
+    fn halted(&self) -> Vec<HaltedPartition> {
+        let control = self.tables.control_snapshot();
+        let places = control.halts.keys();
+        places
+            .map(|(topic, partition)| HaltedPartition {
+                topic: topic.as_str(),
+                partition: *partition,
+            })
+            .collect()
     }
 
     fn breakers(&self) -> Vec<BreakerState> {

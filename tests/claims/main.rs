@@ -23,6 +23,7 @@ mod completions;
 mod crash;
 mod dlq;
 mod exactly_once;
+mod flood;
 mod house;
 mod memory;
 mod operations;
