@@ -140,6 +140,10 @@ impl KafkaConfig {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("topic.metadata.refresh.interval.ms", "30000")
+            // Nobody asked for figures to be pushed to the brokers (KIP-714); whoever wants them scrapes
+            // them. In librdkafka 2.12.1 that machinery also reads its broker without the lock under which
+            // a broker that fails takes itself out.
+            .set("enable.metrics.push", "false")
             .set_log_level(RDKafkaLogLevel::Info);
         config
     }
