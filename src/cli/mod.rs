@@ -13,6 +13,8 @@ mod facts;
 mod input;
 mod logging;
 mod output;
+mod progress;
+mod replay;
 mod run;
 mod topics;
 mod validate;
@@ -46,8 +48,9 @@ Examples:
   crisol check fix.diff --cve CVE-2021-23337 --apv apv.jsonl
   crisol control set kill_switch true            stop every approval, everywhere, now
   crisol dlq list --reason invalid_json          records that could not be taken, and why
+  crisol replay --from 2026-11-21T00:00:00Z      judged again: would today's outcomes differ?
 
-Exit codes: 0 done, 1 found something (check, topics check), 2 not a patch (check), 64 usage,
+Exit codes: 0 done, 1 found something (check, topics check, replay), 2 not a patch (check), 64 usage,
 69 unavailable, 70 internal, 73 instance id taken, 78 configuration.";
 
 /// Heads the options of every command, below those of its own.
@@ -92,6 +95,8 @@ enum Command {
     /// Look at dead letters and send them in again.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Judge patches again with the facts of now, and compare with what was published.
+    Replay(replay::ReplayArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -124,7 +129,8 @@ pub fn main() -> ExitCode {
 }
 
 /// A command that could not be carried out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
@@ -171,6 +177,7 @@ impl Cli {
             Command::Control(command) => control::control(&command, &settings, json),
             Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
+            Command::Replay(args) => replay::replay(&args, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
             Command::Completions(args) => completions::completions(&args),
         }

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use prometheus::Registry;
 
 use crate::cli::input::{Lines, Source, cannot_read, open};
-use crate::cli::{Exit, Failure, facts, logging};
+use crate::cli::{Exit, Failure, facts, logging, progress};
 use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
@@ -105,18 +105,10 @@ fn internal(error: prometheus::Error) -> Failure {
 /// A bar over the bytes of a file, where somebody looks and outcomes do not scroll past it.
 fn bar(file: &File, elsewhere: bool) -> ProgressBar {
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    if bytes == 0
-        || !std::io::stderr().is_terminal()
-        || (std::io::stdout().is_terminal() && !elsewhere)
-    {
+    if std::io::stdout().is_terminal() && !elsewhere {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {eta} left")
-    {
-        bar.set_style(style);
-    }
-    bar
+    progress::bar(bytes, "{bar:30} {bytes} of {total_bytes}, {eta} left")
 }
 
 /// Where outcomes are written.

@@ -79,6 +79,12 @@ impl Entry {
 }
 
 impl Letter {
+    /// Returns the headers that the original had.
+    pub fn original_headers(&self) -> Vec<Header> {
+        let own = |(name, _): &&Header| !name.starts_with(PREFIX);
+        self.record.headers.iter().filter(own).cloned().collect()
+    }
+
     /// Returns the headers of the record as it goes in again: the original's, and how often it failed.
     pub fn outgoing_headers(&self) -> Vec<OutputHeader> {
         let goes_on = |(name, _): &&Header| {

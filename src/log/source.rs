@@ -12,7 +12,7 @@ use crate::event::record::Record;
 use crate::log::client::{KafkaConfig, LogContext};
 
 /// Where a record stands in its topic; written `partition:offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Coordinates {
     /// Its partition.
     pub partition: i32,

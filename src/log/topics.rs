@@ -19,6 +19,8 @@ use crate::log::client::{KafkaConfig, LogContext};
 
 /// How long the brokers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// `retention.ms` of what is only looked at for a while.
+const WEEK_MS: &str = "604800000";
 /// How often they are asked whether a change is seen.
 const SEEN_POLL: Duration = Duration::from_millis(100);
 /// What mends most differences.
@@ -188,6 +190,13 @@ impl TopicPlan {
 }
 
 impl TopicNames {
+    /// Returns the names with another name and partition count for one topic.
+    pub fn with(&self, topic: Topic, name: &str, partitions: i32) -> Self {
+        let mut names = BTreeMap::clone(&self.0);
+        names.insert(topic, (name.to_owned(), partitions));
+        Self(Arc::new(names))
+    }
+
     /// Returns the full name; the bare name for a topic that this build does not use.
     pub fn of(&self, topic: Topic) -> &str {
         self.0.get(&topic).map_or(topic.as_str(), |(name, _)| name)
@@ -252,6 +261,43 @@ pub async fn apply(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Applied
         until_seen(config, plan).await?;
     }
     Ok(done)
+}
+
+/// Creates a topic of this name beside those of the plan, where it does not exist: one partition that
+/// takes what `hitl` takes and keeps it for a week.
+///
+/// # Errors
+/// [`TopicsError::Admin`] if the brokers refuse.
+pub async fn create_aside(
+    config: &KafkaConfig,
+    plan: &TopicPlan,
+    name: &str,
+) -> Result<(), TopicsError> {
+    let mut settings = plan
+        .specs
+        .get(&Topic::Hitl)
+        .map_or_else(BTreeMap::new, |spec| spec.config.clone());
+    settings.insert("retention.ms".to_owned(), WEEK_MS.to_owned());
+    let spec = TopicSpec {
+        key: "patch_id".to_owned(),
+        partitions: 1,
+        config: settings,
+    };
+    let admin = admin_client(config)?;
+    create(config, &admin, name, &spec, plan.replication).await?;
+    // A producer that asks too early is told that there is no such topic.
+    let deadline = Instant::now() + TIMEOUT;
+    while Instant::now() < deadline {
+        if look(config, &admin, name, &spec)
+            .await?
+            .partitions
+            .is_some()
+        {
+            break;
+        }
+        tokio::time::sleep(SEEN_POLL).await;
+    }
+    Ok(())
 }
 
 /// Waits until the brokers tell of what the controller has just done; a busy one takes a while.

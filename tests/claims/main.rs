@@ -28,6 +28,7 @@ mod house;
 mod memory;
 mod operations;
 mod rebalance;
+mod rejudge;
 mod replay;
 mod schemas;
 mod service;
