@@ -82,6 +82,7 @@ fn main() {
             key: event.key,
             value: event.value,
             headers: Vec::new(),
+            left_out: None,
         })
         .collect();
     let diffs = DiffLimits::default();

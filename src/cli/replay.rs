@@ -312,6 +312,7 @@ impl Run<'_> {
             headers: letter.original_headers(),
             key: letter.record.key,
             value: letter.record.value,
+            left_out: None,
         };
         let batch = Batch {
             topic: Arc::clone(&self.topic),

@@ -26,6 +26,18 @@ pub struct Record {
     pub value: Option<Vec<u8>>,
     /// The headers, in order.
     pub headers: Vec<Header>,
+    /// Set on a record that is too large to be held: key, value and headers are not here then.
+    pub left_out: Option<Box<LeftOut>>,
+}
+
+/// What is known of a record that is too large to be held. It can be taken for no patch and fits into no
+/// letter, and copying it would double what a gzip bomb costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The bytes of key, value and headers.
+    pub bytes: usize,
+    /// SHA-256 of the value, in hexadecimal.
+    pub digest: String,
 }
 
 /// Returns a header of a record as it goes out again.
@@ -34,7 +46,7 @@ pub fn outgoing((name, value): &Header) -> OutputHeader {
 }
 
 impl Record {
-    /// Returns the bytes the record holds: key, value and headers.
+    /// Returns the bytes that are held of the record: key, value and headers.
     pub fn size_bytes(&self) -> usize {
         let headers: usize = self
             .headers

@@ -173,6 +173,9 @@ impl KafkaConfig {
             // Fetched and not yet taken; bounds memory whatever the number of partitions.
             .set("queued.min.messages", "20000")
             .set("queued.max.messages.kbytes", /* 16 MiB */ "16384")
+            // Batches are inflated whole as they come in, gzip up to a thousandfold. What one answer of a
+            // broker may hold bounds how many bombs come at once: one, of the topic's max.message.bytes.
+            .set("fetch.max.bytes", /* 1 MiB */ "1048576")
             // A full queue is looked at again before it is empty; the default of a second starves a
             // busy engine between two fetches.
             .set("fetch.queue.backoff.ms", "50")

@@ -44,7 +44,10 @@ pub fn dead_letter(
     let first_failure = record
         .header_text(FIRST_FAILURE)
         .map_or_else(|| now_ms.to_string(), str::to_owned);
-    let digest = sha256_hex(record.value.as_deref().unwrap_or_default());
+    let digest = match &record.left_out {
+        Some(left_out) => left_out.digest.clone(),
+        None => sha256_hex(record.value.as_deref().unwrap_or_default()),
+    };
     let original: Vec<OutputHeader> = record
         .headers
         .iter()
@@ -80,13 +83,18 @@ pub fn dead_letter(
             headers,
         }
     };
-    let whole = letter(original, record.key.clone(), record.value.clone(), message);
-    if whole.size_bytes() <= limit_bytes {
-        return whole;
-    }
+    let bytes = match &record.left_out {
+        Some(left_out) => left_out.bytes,
+        None => {
+            let whole = letter(original, record.key.clone(), record.value.clone(), message);
+            if whole.size_bytes() <= limit_bytes {
+                return whole;
+            }
+            record.size_bytes()
+        }
+    };
     let left_out = format!(
-        "{message}; the record of {} bytes does not fit into a letter, its value, key and headers stand at the coordinates given here",
-        record.size_bytes()
+        "{message}; the record of {bytes} bytes does not fit into a letter, its value, key and headers stand at the coordinates given here"
     );
     letter(Vec::new(), None, None, &left_out)
 }
@@ -108,6 +116,7 @@ mod tests {
             key: Some(vec![0xff, 0]),
             value: Some(b"\xfe not json".to_vec()),
             headers: vec![("x".into(), None), ("x".into(), Some(vec![1]))],
+            left_out: None,
         }
     }
 

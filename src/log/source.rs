@@ -8,8 +8,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::event::record::Record;
-use crate::log::client::{KafkaConfig, LogContext};
+use crate::event::id::sha256_hex;
+use crate::event::record::{Header, LeftOut, Record};
+use crate::log::client::{KafkaConfig, LogContext, MAX_OUTPUT_BYTES};
+use crate::log::dead_letter::{ATTEMPT, FIRST_FAILURE};
+
+/// The longest header that counts failures, in bytes: more is no number of ours.
+const MAX_COUNT_BYTES: usize = 32;
 
 /// Where a record stands in its topic; written `partition:offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,21 +71,58 @@ pub fn from_beginning(
     Ok(consumer)
 }
 
-/// Returns a message as a record of its own, byte for byte.
+/// Returns a message as a record of its own, byte for byte; one that is larger than anything that may be
+/// written is left out.
 pub fn record_of(message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-            .collect()
-    });
-    Record {
+    let place = Record {
         offset: message.offset(),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+        ..Record::default()
+    };
+    let bytes = size_of(message);
+    if bytes > MAX_OUTPUT_BYTES {
+        return Record {
+            headers: headers_of(message, |name, value| {
+                // How often a letter has failed goes on, however large it is.
+                [ATTEMPT, FIRST_FAILURE].contains(&name)
+                    && value.is_none_or(|value| value.len() <= MAX_COUNT_BYTES)
+            }),
+            left_out: Some(Box::new(LeftOut {
+                bytes,
+                digest: sha256_hex(message.payload().unwrap_or_default()),
+            })),
+            ..place
+        };
+    }
+    Record {
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers,
+        headers: headers_of(message, |_, _| true),
+        ..place
     }
+}
+
+fn size_of(message: &BorrowedMessage<'_>) -> usize {
+    let headers = message.headers().map_or(0, |headers| {
+        headers
+            .iter()
+            .map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len))
+            .sum()
+    });
+    message.key().map_or(0, <[u8]>::len) + message.payload_len() + headers
+}
+
+fn headers_of(
+    message: &BorrowedMessage<'_>,
+    wanted: impl Fn(&str, Option<&[u8]>) -> bool,
+) -> Vec<Header> {
+    message.headers().map_or_else(Vec::new, |headers| {
+        headers
+            .iter()
+            .filter(|header| wanted(header.key, header.value))
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect()
+    })
 }
 
 #[cfg(test)]

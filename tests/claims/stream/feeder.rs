@@ -40,19 +40,19 @@ impl Feeder {
         )
     }
 
-    fn with(stream: &Stream, options: &[(&str, &str)]) -> Self {
+    /// A producer with these options of librdkafka's.
+    pub fn with(stream: &Stream, options: &[(&str, &str)]) -> Self {
         let mut config = ClientConfig::new();
-        for (key, value) in options {
-            config.set(*key, *value);
-        }
-        let producer = config
+        config
             .set("bootstrap.servers", stream.bootstrap())
             .set("enable.idempotence", "true")
             .set("message.max.bytes", "4194304")
             .set("partitioner", "murmur2_random")
-            .set("message.timeout.ms", "120000")
-            .create()
-            .unwrap();
+            .set("message.timeout.ms", "120000");
+        for (key, value) in options {
+            config.set(*key, *value);
+        }
+        let producer = config.create().unwrap();
         Self {
             producer,
             patches: stream.topic("patches"),

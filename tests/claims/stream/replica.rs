@@ -68,7 +68,11 @@ impl Replica {
             .lines()
             .find(|line| line.contains("sidecar listening"))
             .unwrap();
-        line.split("address=").nth(1).unwrap().trim().to_owned()
+        // `address=127.0.0.1:1234` in text, `"address":"127.0.0.1:1234"` in JSON.
+        let (_, rest) = line.split_once("address").unwrap();
+        let rest = rest.trim_start_matches(['=', '"', ':']);
+        let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':'));
+        rest[..end.unwrap_or(rest.len())].to_owned()
     }
 
     /// Stops it in good order; panics unless it exits with 0.
