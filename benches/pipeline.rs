@@ -1,11 +1,14 @@
-//! Where the microseconds go: each stage alone, on one core, without Kafka.
+//! Where the microseconds go: each stage alone, on one core, without Kafka; and what memory saves on a
+//! stream of which half are repeats, inside the process and in a real Redis.
 //!
 //! `cargo bench --bench pipeline` prints nanoseconds an event.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::string_slice,
     clippy::unreachable,
@@ -14,6 +17,8 @@
     reason = "a bench that cannot go on has failed"
 )]
 
+#[path = "../tests/claims/fixture/mod.rs"]
+mod fixture;
 #[path = "../tests/claims/oracle/mod.rs"]
 mod oracle;
 
@@ -21,11 +26,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crisol::config::{Secret, SecretKeyConfig};
 use crisol::diff::DiffLimits;
 use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Record};
 use crisol::log::source::Coordinates;
-use crisol::memory::{ExactMemory, MemoryConfig, MemoryMetrics};
+use crisol::memory::{ExactMemory, MemoryConfig, MemoryMetrics, Recall};
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
 use crisol::stage::{decode::decode, join::join, judge::judge, read::read};
@@ -33,6 +39,7 @@ use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
 
 use prometheus::Registry;
 
+use crate::fixture::Redis;
 use crate::oracle::{Disposition, Generator, World};
 
 #[global_allocator]
@@ -124,14 +131,17 @@ fn main() {
             records: chunk.to_vec(),
         })
         .collect();
-    let pipeline = Pipeline::new(
-        Arc::clone(&tables),
-        PipelineConfig::default(),
-        limits.clone(),
-        diffs.clone(),
-        risk,
-        || 0,
-    );
+    let bare = || {
+        Pipeline::new(
+            Arc::clone(&tables),
+            PipelineConfig::default(),
+            limits.clone(),
+            diffs.clone(),
+            risk.clone(),
+            || 0,
+        )
+    };
+    let pipeline = bare();
     let whole = fastest(|| {
         for batch in &batches {
             black_box(pipeline.handle(batch));
@@ -156,6 +166,100 @@ fn main() {
         ("recall and memos", remembering.saturating_sub(whole)),
     ] {
         println!("{stage:>16} {:>7} ns", time.as_nanos() / EVENTS as u128);
+    }
+
+    let redis = Redis::start();
+    let in_redis = MemoryConfig {
+        redis_url: Some(Secret::new(redis.url())),
+        ..MemoryConfig::default()
+    };
+    for (name, config) in [
+        ("in process", MemoryConfig::default()),
+        ("in Redis", in_redis),
+    ] {
+        let metrics = MemoryMetrics::register(&Registry::new()).unwrap();
+        let key = SecretKeyConfig {
+            key: Some(Secret::new("a key for the bench, not for service")),
+            key_file: None,
+        };
+        let memory = ExactMemory::start(&config, &key.load().unwrap(), metrics).unwrap();
+        let repeats = Repeats::measure(bare(), Arc::new(memory), &records);
+        println!("half repeats, memory {name}: {repeats}");
+    }
+}
+
+/// What memory does on a stream of which half are repeats.
+struct Repeats {
+    hit_rate: f64,
+    hit: Duration,
+    miss: Duration,
+}
+
+impl Repeats {
+    /// Judges each record twice, with others between, and keeps what is judged after each batch, as after
+    /// a commit. Then once more, when all of it is known.
+    fn measure(pipeline: Pipeline, memory: Arc<ExactMemory>, records: &[Record]) -> Self {
+        while memory.ping().is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let pipeline = pipeline.with_memory(Arc::clone(&memory));
+        let halves: Vec<&[Record]> = records.chunks(BATCH / 2).collect();
+        let batch = |parts: [&[Record]; 2]| {
+            let records = parts.concat().into_iter().zip(0..);
+            Batch {
+                topic: Arc::from("patches"),
+                partition: 0,
+                records: records
+                    .map(|(record, offset)| Record { offset, ..record })
+                    .collect(),
+            }
+        };
+        let handle = |batch: &Batch| {
+            let began = Instant::now();
+            let mut handled = pipeline.handle(batch);
+            let took = began.elapsed();
+            pipeline.remember(handled.iter_mut().filter_map(|h| h.memo.take()).collect());
+            took
+        };
+        for pair in halves.windows(2) {
+            handle(&batch([pair[1], pair[0]]));
+            // A commit takes longer than keeping does.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (hits, misses) = (memory.count(Recall::Hit), memory.count(Recall::Miss));
+        let each = |time: Duration| time / u32::try_from(records.len()).unwrap();
+        let again: Vec<Batch> = halves
+            .chunks(2)
+            .map(|pair| batch([pair[0], pair.get(1).unwrap_or(&&[][..])]))
+            .collect();
+        let known = fastest(|| {
+            again
+                .iter()
+                .for_each(|batch| drop(black_box(pipeline.handle(batch))))
+        });
+        memory.forget(None).unwrap();
+        let unknown = fastest(|| {
+            again
+                .iter()
+                .for_each(|batch| drop(black_box(pipeline.handle(batch))))
+        });
+        Self {
+            hit_rate: hits as f64 / (hits + misses) as f64,
+            hit: each(known),
+            miss: each(unknown),
+        }
+    }
+}
+
+impl std::fmt::Display for Repeats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "hit rate {:.1} %; an event that is known {} ns in all, one that is not {} ns",
+            self.hit_rate * 100.0,
+            self.hit.as_nanos(),
+            self.miss.as_nanos()
+        )
     }
 }
 

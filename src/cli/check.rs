@@ -1,7 +1,5 @@
 //! `crisol check`: one diff against one CVE, answered on the terminal.
 
-mod words;
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::{Answer, Body, may_color, telling};
 use crate::cli::facts::{self, nearest};
 use crate::cli::input::{Source, cannot_read, open};
-use crate::cli::{Exit, Failure, logging, output};
+use crate::cli::{Exit, Failure, logging, output, words};
 use crate::event::decision::KnownBy;
 use crate::event::id::{PatchDigest, check_cve_id, check_package, check_patch_id};
 use crate::event::reason::Disposition;

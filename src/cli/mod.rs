@@ -9,6 +9,7 @@ mod control;
 mod demo;
 mod dlq;
 mod exit;
+mod explain;
 mod facts;
 mod input;
 mod logging;
@@ -18,6 +19,7 @@ mod replay;
 mod run;
 mod topics;
 mod validate;
+mod words;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -46,6 +48,7 @@ Examples:
   crisol topics apply --brokers k1:9092          create the topics
   crisol run --brokers k1:9092                   read patches, publish decisions
   crisol check fix.diff --cve CVE-2021-23337 --apv apv.jsonl
+  crisol explain patch-17                        what became of it, and why
   crisol control set kill_switch true            stop every approval, everywhere, now
   crisol dlq list --reason invalid_json          records that could not be taken, and why
   crisol replay --from 2026-11-21T00:00:00Z      judged again: would today's outcomes differ?
@@ -83,6 +86,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Judge a stream of patch events (NDJSON), without any server.
     Validate(validate::ValidateArgs),
+    /// Tell what became of a patch, and why.
+    Explain(explain::ExplainArgs),
     /// Create, widen and check the topics.
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
@@ -173,6 +178,7 @@ impl Cli {
             Command::Demo(args) => demo::demo(&args, &settings, json),
             Command::Check(args) => check::check(&args, &settings, json),
             Command::Validate(args) => validate::validate(&args, &settings, json),
+            Command::Explain(args) => explain::explain(&args, &settings, json),
             Command::Topics(command) => topics::topics(&command, &settings, json),
             Command::Control(command) => control::control(&command, &settings, json),
             Command::Ab(command) => ab::ab(&command, &settings, json),

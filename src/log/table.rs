@@ -16,7 +16,7 @@ use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::event::codec::printable;
 use crate::log::client::{KafkaConfig, LogContext};
@@ -274,7 +274,7 @@ fn short_name(topic: &str) -> &str {
 
 impl Shared {
     fn tail(&self, consumer: &BaseConsumer<LogContext>, mut sink: Sink) {
-        info!(topic = self.topic, "table: reading");
+        debug!(topic = self.topic, "table: reading");
         while !self.stop.load(Ordering::Relaxed) {
             self.begin_confirmations(consumer);
             match consumer.poll(POLL) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::event::control::Control;
 use crate::event::limits::EventLimits;
@@ -37,6 +37,8 @@ pub struct TableMetrics {
     records: IntGaugeVec,
     bad: IntGaugeVec,
     ready: IntGaugeVec,
+    kill_switch: IntGauge,
+    control_version: IntGauge,
 }
 
 impl Tables {
@@ -160,6 +162,11 @@ impl TableMetrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
+        let setting = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
         Ok(Self {
             entries: gauge("crisol_table_entries", "Entries a table holds")?,
             records: gauge(
@@ -174,12 +181,22 @@ impl TableMetrics {
                 "crisol_table_ready",
                 "Whether a table has been read to its end once",
             )?,
+            kill_switch: setting(
+                "crisol_kill_switch",
+                "1 while the kill switch stops every approval, as this replica knows it",
+            )?,
+            control_version: setting(
+                "crisol_control_version",
+                "The version of the settings that this replica obeys",
+            )?,
         })
     }
 
     /// Sets the gauges from the tables.
     pub fn observe(&self, tables: &Tables) {
         let control = tables.control_snapshot();
+        self.kill_switch.set(i64::from(control.kill_switch));
+        self.control_version.set(control.version);
         let counts: usize = control.evidence.values().map(BTreeMap::len).sum();
         let switches = [
             control.kill_switch,

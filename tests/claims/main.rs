@@ -23,6 +23,7 @@ mod completions;
 mod crash;
 mod dlq;
 mod exactly_once;
+mod explain;
 mod flood;
 mod hostile;
 mod house;
