@@ -89,6 +89,19 @@ impl Owned {
         }
     }
 
+    /// Forgets records that no worker has yet: they come again, here or at the next owner.
+    pub fn forget_gathered(&mut self) {
+        self.gathered.clear();
+        self.gathered_bytes = 0;
+    }
+
+    /// Forgets everything behind `next`; what workers still hold of it belongs to a past epoch.
+    fn begin_again(&mut self, epoch: Epoch, next: i64) {
+        self.epoch = epoch;
+        self.ledger.rewind(next);
+        self.forget_gathered();
+    }
+
     /// Begins the probation of the first records: returns where they end.
     pub fn begin_probation(&mut self) -> i64 {
         let last = self.gathered.iter().take(PROBATION_RECORDS).next_back();
@@ -166,11 +179,8 @@ impl Assignment {
     pub fn rewind(&mut self, partition: i32, committed: i64) {
         let epoch = self.next_epoch();
         if let Some(owned) = self.owned.get_mut(&partition) {
-            owned.epoch = epoch;
-            owned.ledger.rewind(committed);
+            owned.begin_again(epoch, committed);
             owned.committed = committed;
-            owned.gathered.clear();
-            owned.gathered_bytes = 0;
             owned.expect_marker();
             // Its outcomes come again, and with them the halt that they brought about.
             owned.flood = FloodGauge::default();
@@ -186,10 +196,7 @@ impl Assignment {
         let epoch = self.next_epoch();
         let owned = self.owned.get_mut(&partition)?;
         let next = owned.ledger.sealed_through();
-        owned.epoch = epoch;
-        owned.ledger.rewind(next);
-        owned.gathered.clear();
-        owned.gathered_bytes = 0;
+        owned.begin_again(epoch, next);
         owned.paused = true;
         owned.halt = halt;
         Some(next)

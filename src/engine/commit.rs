@@ -108,10 +108,11 @@ impl Engine {
     fn seal(&mut self) {
         let limits = FloodLimits::from(&self.parts.config);
         let now = Instant::now();
+        let partitions = self.assignment.partitions();
         let mut any = true;
         while any {
             any = false;
-            for partition in self.assignment.partitions() {
+            for &partition in &partitions {
                 if !self.committer.has_room(&self.parts.config) {
                     return;
                 }

@@ -72,16 +72,16 @@ impl EngineConfig {
     /// [`InvalidEngineConfig`] names the first field that makes no sense.
     pub fn validate(&self) -> Result<(), InvalidEngineConfig> {
         let at_least_one = [
-            ("workers", self.workers),
-            ("batch_records", self.batch_records),
-            ("batch_bytes", self.batch_bytes),
-            ("commit_records", self.commit_records),
-            ("commit_bytes", self.commit_bytes),
-            ("partition_bytes", self.partition_bytes),
-            ("flood_records", clamped(self.flood_records)),
-            ("flood_window_ms", clamped(self.flood_window_ms)),
+            ("workers", self.workers == 0),
+            ("batch_records", self.batch_records == 0),
+            ("batch_bytes", self.batch_bytes == 0),
+            ("commit_records", self.commit_records == 0),
+            ("commit_bytes", self.commit_bytes == 0),
+            ("partition_bytes", self.partition_bytes == 0),
+            ("flood_records", self.flood_records == 0),
+            ("flood_window_ms", self.flood_window_ms == 0),
         ];
-        if let Some((field, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
+        if let Some((field, _)) = at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(InvalidEngineConfig {
                 field,
                 problem: "must be at least 1",
@@ -117,10 +117,6 @@ impl EngineConfig {
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
     }
-}
-
-fn clamped(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

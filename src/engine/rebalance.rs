@@ -183,8 +183,7 @@ impl Engine {
         for partition in partitions {
             if let Some(owned) = self.assignment.get_mut(*partition) {
                 // Not admitted yet, so its next owner reads it.
-                owned.gathered.clear();
-                owned.gathered_bytes = 0;
+                owned.forget_gathered();
             }
         }
         loop {
