@@ -290,7 +290,7 @@ impl Run<'_> {
             records,
         };
         for handled in self.pipeline.handle(&batch) {
-            self.note(handled)?;
+            self.note(batch.partition, handled)?;
         }
         self.sink.reached(partition, next)
     }
@@ -320,17 +320,15 @@ impl Run<'_> {
             records: vec![original],
         };
         for handled in self.pipeline.handle(&batch) {
-            self.note(handled)?;
+            self.note(batch.partition, handled)?;
         }
         self.comparison.see(&published);
         self.sink.reached(partition, next)
     }
 
-    fn note(&mut self, handled: Handled) -> Result<(), Failure> {
-        for output in &handled.outputs {
-            if let Some(told) = Told::of_output(output) {
-                self.comparison.expect(told);
-            }
+    fn note(&mut self, partition: i32, handled: Handled) -> Result<(), Failure> {
+        if let Some(told) = Told::of_handled(&self.topic, partition, &handled) {
+            self.comparison.expect(told);
         }
         self.sink.take(handled.outputs)
     }

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::answer::telling;
 use crate::cli::replay::sink::REPLAY;
 use crate::cli::{Failure, output, unreadable};
 use crate::event::codec::printable;
-use crate::event::record::{Output, Record};
+use crate::event::record::{Handled, Record};
 use crate::event::topic::Topic;
 use crate::log::client::KafkaConfig;
 use crate::log::letters::{Entry, Letter};
@@ -66,21 +67,28 @@ struct Judgement {
 }
 
 impl Told {
-    /// Returns what an output says; `None` if it tells of no outcome.
-    pub(super) fn of_output(output: &Output) -> Option<Self> {
-        if !OUTLETS.contains(&output.topic) {
-            return None;
-        }
-        let record = Record {
-            value: output.value.clone(),
-            headers: output
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.as_ref().map(|v| v.to_vec())))
-                .collect(),
-            ..Record::default()
-        };
-        Self::of_record(output.topic, 0, record)
+    /// Returns what the run itself found of a record of `topic`; `None` if no output tells of it.
+    pub(super) fn of_handled(topic: &str, partition: i32, handled: &Handled) -> Option<Self> {
+        let output = telling(&handled.outputs)?;
+        // A letter's value is the original's.
+        let value = output
+            .value
+            .as_deref()
+            .filter(|_| output.topic != Topic::Dlq);
+        let event = value.and_then(|value| serde_json::from_slice::<Event>(value).ok());
+        Some(Self {
+            topic: topic.to_owned(),
+            at: Coordinates {
+                partition,
+                offset: handled.offset,
+            },
+            patch_id: event.as_ref().map(|event| printable(&event.patch_id)),
+            outcome: Outcome {
+                topic: output.topic.as_str(),
+                reason: handled.reason.as_str().to_owned(),
+                p: event.and_then(|event| event.facts?.judgement?.p),
+            },
+        })
     }
 
     /// Returns what a letter says of its original.
