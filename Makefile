@@ -27,12 +27,14 @@ fuzz: ## any bytes at each parser for 10 minutes; ARGS="60 diff" is one target f
 	@.ci/need $(BUILD)
 	@fuzz/run $(ARGS)
 
-lint: ## format, clippy, and licences and sources of dependencies where cargo-deny is installed
+lint: ## format, clippy; where cargo-deny and promtool are installed, licences, sources and alerts
 	@.ci/need $(BUILD)
 	@cargo fmt --check
 	@cargo clippy --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check bans licenses sources; \
 	else echo "cargo-deny is not installed (cargo install --locked cargo-deny): licences and sources not checked"; fi
+	@if command -v promtool >/dev/null; then promtool test rules monitoring/alerts.test.yaml; \
+	else echo "promtool is not installed (Debian: prometheus): the tests of the alerts were not run"; fi
 
 advisories: ## known holes in dependencies; needs cargo-deny and the network
 	@cargo deny check advisories

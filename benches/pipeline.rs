@@ -182,7 +182,7 @@ fn main() {
             key: Some(Secret::new("a key for the bench, not for service")),
             key_file: None,
         };
-        let memory = ExactMemory::start(&config, &key.load().unwrap(), metrics).unwrap();
+        let memory = ExactMemory::start(&config, &key.load().unwrap(), 1, metrics).unwrap();
         let repeats = Repeats::measure(bare(), Arc::new(memory), &records);
         println!("half repeats, memory {name}: {repeats}");
     }

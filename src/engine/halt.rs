@@ -79,7 +79,6 @@ impl Engine {
         if let Err(error) = self.consumer.pause(&list) {
             warn!(partition, error = %printable(&error.to_string()), "cannot pause");
         }
-        self.parts.metrics.halted(partition, true);
     }
 
     /// Halts and resumes partitions as `control` says.
@@ -124,7 +123,6 @@ impl Engine {
         }
         owned.halt = Halt::None;
         owned.flood = Default::default();
-        self.parts.metrics.halted(partition, false);
         info!(partition, next, "partition goes on");
     }
 }

@@ -93,12 +93,17 @@ impl EngineMetrics {
             "Partitions that stayed full and are not fetched until they have room",
         )?;
         registry.register(Box::new(paused.clone()))?;
+        let outcomes = counters(
+            "crisol_outcomes_total",
+            "Committed records by disposition and reason",
+            &["disposition", "reason"],
+        )?;
+        // A counter that first shows itself as 1 has not increased for Prometheus, and no alert goes off.
+        for reason in Reason::ALL {
+            outcomes.with_label_values(&outcome_labels(*reason));
+        }
         Ok(Self {
-            outcomes: counters(
-                "crisol_outcomes_total",
-                "Committed records by disposition and reason",
-                &["disposition", "reason"],
-            )?,
+            outcomes,
             ledger: counters(
                 "crisol_ledger_records_total",
                 "Committed records by partition: entry is taken, decided, queued, wargame or dead; taken is the sum of the others",
@@ -178,7 +183,7 @@ impl EngineMetrics {
         self.ab_sampled.inc_by(sampled as u64);
         for (reason, count) in reasons {
             self.outcomes
-                .with_label_values(&[reason.disposition().as_str(), reason.as_str()])
+                .with_label_values(&outcome_labels(reason))
                 .inc_by(count);
         }
         let label = partition.to_string();
@@ -333,4 +338,8 @@ impl EngineMetrics {
                 .set(i64::try_from(value).unwrap_or(i64::MAX));
         }
     }
+}
+
+fn outcome_labels(reason: Reason) -> [&'static str; 2] {
+    [reason.disposition().as_str(), reason.as_str()]
 }

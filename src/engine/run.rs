@@ -244,6 +244,7 @@ impl Engine {
                 owned.ledger.records_in_flight(),
                 owned.ledger.bytes_in_flight(),
             );
+            self.parts.metrics.halted(partition, owned.is_halted());
         }
         let paused = self.assignment.iter().filter(|(_, owned)| owned.paused);
         self.parts.metrics.paused(paused.count());

@@ -31,13 +31,14 @@ pub struct ExactMemory {
 }
 
 impl ExactMemory {
-    /// Returns the memory that the settings ask for.
+    /// Returns the memory that the settings ask for, and that `readers` callers may ask at once.
     ///
     /// # Errors
     /// [`StoreError`] if the address of Redis is none. That Redis is away is no error.
     pub fn start(
         config: &MemoryConfig,
         key: &SecretKey,
+        readers: usize,
         metrics: MemoryMetrics,
     ) -> Result<Self, StoreError> {
         let store: Box<dyn Store> = match &config.redis_url {
@@ -45,6 +46,7 @@ impl ExactMemory {
                 url: url.clone(),
                 connect: Duration::from_millis(config.connect_ms),
                 ttl: config.ttl(),
+                readers,
             })?),
             None if config.is_off() => {
                 info!("no REDIS_URL and memory.local_mib is 0: nothing is remembered");

@@ -1,7 +1,6 @@
-//! Memory in Redis: a thread of its own speaks with it over one multiplexed connection.
-//!
-//! A worker waits on a channel, for a bounded time. An answer that comes later than that is thrown away
-//! by whoever holds the connection, so it can never be taken for the answer to another question.
+//! Memory in Redis: callers read over connections of their own, a thread writes, forgets and pings.
+
+mod readers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +10,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::sync::mpsc;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
+
+use self::readers::Readers;
 
 use crate::config::Secret;
 use crate::event::codec::printable;
@@ -50,20 +52,18 @@ pub struct RedisOptions {
     pub connect: Duration,
     /// How long what is put is kept.
     pub ttl: Duration,
+    /// Callers that may read at once.
+    pub readers: usize,
 }
 
-/// Memory in Redis. Dropping it ends its thread.
+/// Memory in Redis. Dropping it ends its threads.
 pub struct RedisStore {
+    readers: Readers,
     orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
 enum Order {
-    Get {
-        pipe: Pipeline,
-        wait: Duration,
-        reply: Sender<Result<Vec<Option<Vec<u8>>>, StoreError>>,
-    },
     Put(Vec<Memo>),
     Forget {
         prefix: String,
@@ -87,6 +87,8 @@ impl RedisStore {
             .enable_all()
             .build()
             .map_err(away)?;
+        let readers =
+            Readers::start(client.clone(), options.connect, options.readers).map_err(away)?;
         let (orders, incoming) = mpsc::channel(QUEUE);
         let link = Arc::new(Link {
             client,
@@ -99,6 +101,7 @@ impl RedisStore {
             .spawn(move || runtime.block_on(serve(link, incoming)))
             .map_err(away)?;
         Ok(Self {
+            readers,
             orders: Some(orders),
             thread: Some(thread),
         })
@@ -129,9 +132,11 @@ impl Store for RedisStore {
         }
         // A key of another type answers with an error of its own.
         pipe.ignore_errors();
-        let (reply, answer) = bounded(1);
-        self.order(Order::Get { pipe, wait, reply })?;
-        await_for(&answer, wait)
+        let values = self.readers.ask(&pipe, wait)?;
+        Ok(values
+            .into_iter()
+            .map(|value| value.ok().filter(|bytes| !bytes.is_empty()))
+            .collect())
     }
 
     fn put(&self, memos: Vec<Memo>) -> usize {
@@ -193,13 +198,6 @@ async fn serve(link: Arc<Link>, mut orders: mpsc::Receiver<Order>) {
     let writer = tokio::spawn(write(Arc::clone(&link), waiting));
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Get { pipe, wait, reply } => {
-                let link = Arc::clone(&link);
-                tokio::spawn(async move {
-                    // Nobody listens any more to an answer that comes too late.
-                    let _ = reply.send(link.get(pipe, wait).await);
-                });
-            }
             Order::Put(memos) => {
                 if writes.try_send(memos).is_err() {
                     warn!("memory: redis does not keep up; what was to be remembered is dropped");
@@ -244,9 +242,7 @@ fn connect(link: &Arc<Link>) {
     }
     let link = Arc::clone(link);
     tokio::spawn(async move {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(link.options.connect))
-            .set_response_timeout(None);
+        let config = connection_config(link.options.connect);
         let mut retry = Retry::new(RECONNECT);
         let mut told = false;
         loop {
@@ -275,22 +271,6 @@ fn connect(link: &Arc<Link>) {
 }
 
 impl Link {
-    async fn get(
-        self: &Arc<Self>,
-        pipe: Pipeline,
-        wait: Duration,
-    ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let values: Vec<RedisResult<Vec<u8>>> = self
-            .ask(wait, |mut connection| async move {
-                pipe.query_async(&mut connection).await
-            })
-            .await?;
-        Ok(values
-            .into_iter()
-            .map(|value| value.ok().filter(|bytes| !bytes.is_empty()))
-            .collect())
-    }
-
     async fn put(self: &Arc<Self>, memos: &[Memo]) -> Result<(), StoreError> {
         let seconds = self.options.ttl.as_secs().max(1);
         let mut pipe = redis::pipe();
@@ -351,16 +331,31 @@ impl Link {
             connect(self);
             return Err(StoreError::Away("not connected".to_owned()));
         };
-        match timeout(wait, question(connection)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) if error.is_unrecoverable_error() || error.is_io_error() => {
-                *self.connection.lock() = None;
-                connect(self);
-                Err(StoreError::Away(described(&error)))
-            }
-            Ok(Err(error)) => Err(StoreError::Refused(described(&error))),
-            Err(_) => Err(StoreError::TimedOut(wait)),
+        let answer = sorted(timeout(wait, question(connection)).await, wait);
+        if matches!(answer, Err(StoreError::Away(_))) {
+            *self.connection.lock() = None;
+            connect(self);
         }
+        answer
+    }
+}
+
+/// Returns how to connect. Each question brings its own limit of time.
+fn connection_config(connect: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(connect))
+        .set_response_timeout(None)
+}
+
+/// Sorts what became of a question. After [`StoreError::Away`] the connection is none any more.
+fn sorted<T>(answer: Result<RedisResult<T>, Elapsed>, wait: Duration) -> Result<T, StoreError> {
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.is_unrecoverable_error() || error.is_io_error() => {
+            Err(StoreError::Away(described(&error)))
+        }
+        Ok(Err(error)) => Err(StoreError::Refused(described(&error))),
+        Err(_) => Err(StoreError::TimedOut(wait)),
     }
 }
 
@@ -397,6 +392,7 @@ mod tests {
             url: Secret::new("http://user:hunter2@host"),
             connect: Duration::from_secs(1),
             ttl: Duration::from_secs(1),
+            readers: 1,
         };
         let error = RedisStore::start(options).err().unwrap().to_string();
         assert!(!error.contains("hunter2"), "{error}");

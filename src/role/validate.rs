@@ -135,7 +135,7 @@ fn start(
     let health = Arc::new(Health::default());
     let metrics = MemoryMetrics::register(&registry)?;
     let memory = Arc::new(match key {
-        Some(key) => ExactMemory::start(&settings.memory, key, metrics)?,
+        Some(key) => ExactMemory::start(&settings.memory, key, settings.engine.workers, metrics)?,
         None => ExactMemory::in_process(&settings.memory, metrics),
     });
     let probes = Arc::new(ValidateProbes {

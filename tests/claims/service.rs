@@ -1,5 +1,6 @@
 //! The service as its neighbours meet it: it starts, tells how it is, obeys and stops.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -109,6 +110,15 @@ fn probes_and_metrics_tell_how_it_is_and_a_termination_drains_with_exit_code_0()
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }
+    let alerts = include_str!("../../monitoring/alerts.yaml");
+    let asked = metrics_in(alerts);
+    assert!(asked.contains("crisol_ledger_records_total"), "{asked:?}");
+    for name in asked {
+        assert!(
+            metrics.contains(&format!("# TYPE {name} ")),
+            "an alert asks for {name}, which is not in\n{metrics}"
+        );
+    }
     // Under load, so that there is something to finish.
     load.run_for(Duration::from_millis(500));
     replica.stop();
@@ -116,6 +126,14 @@ fn probes_and_metrics_tell_how_it_is_and_a_termination_drains_with_exit_code_0()
     let report = load.end();
     assert!(report.is_clean(), "{report}");
     heir.stop();
+}
+
+/// Returns the metrics that the expressions of alerts name.
+fn metrics_in(alerts: &str) -> BTreeSet<&str> {
+    alerts
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("crisol_"))
+        .collect()
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn sealed_by_another(key: &str) -> Vec<u8> {
     }
     .load()
     .unwrap();
-    let memory = ExactMemory::start(&MemoryConfig::default(), &theirs, metrics).unwrap();
+    let memory = ExactMemory::start(&MemoryConfig::default(), &theirs, 1, metrics).unwrap();
     let lie = Remembered {
         judgement: JudgementRecord {
             judge: JudgeName::Advisory,

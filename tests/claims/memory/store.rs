@@ -114,10 +114,11 @@ fn connected(url: &str, ttl: Duration) -> RedisStore {
         url: Secret::new(url),
         connect: Duration::from_secs(3),
         ttl,
+        readers: 1,
     })
     .unwrap();
     let began = Instant::now();
-    while let Err(error) = store.ping(WAIT) {
+    while let Err(error) = store.ping(WAIT).and_then(|_| store.get(&["t"], WAIT)) {
         assert!(began.elapsed() < Duration::from_secs(10), "{error}");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -218,6 +219,7 @@ fn a_password_that_is_wrong_is_told_without_the_password() {
         url: Secret::new(url),
         connect: Duration::from_secs(1),
         ttl: DAY,
+        readers: 1,
     })
     .unwrap();
     let error = store.ping(WAIT).unwrap_err().to_string();
