@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod demo;
 mod dlq;
+mod evaluate;
 mod exit;
 mod explain;
 mod facts;
@@ -17,6 +18,7 @@ mod output;
 mod progress;
 mod replay;
 mod run;
+mod samples;
 mod topics;
 mod validate;
 mod words;
@@ -102,6 +104,8 @@ enum Command {
     Dlq(dlq::DlqCommand),
     /// Judge patches again with the facts of now, and compare with what was published.
     Replay(replay::ReplayArgs),
+    /// Measure a judge of code on patches that it has not seen.
+    Evaluate(evaluate::EvaluateArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -184,6 +188,7 @@ impl Cli {
             Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Replay(args) => replay::replay(&args, &settings, json),
+            Command::Evaluate(args) => evaluate::evaluate(&args, json),
             Command::Config(command) => config::config(&command, &settings, json),
             Command::Completions(args) => completions::completions(&args),
         }

@@ -89,8 +89,8 @@ fn replicas_outlive_the_death_of_the_only_broker_and_every_event_has_one_outcome
 fn replicas_outlive_the_death_of_each_of_three_brokers_in_turn_and_every_event_has_one_outcome() {
     let mut cluster = Cluster::start(3);
     let (stream, mut replicas, mut load) = two_replicas_under_load(&cluster, "brokers", 7);
-    let (mut without, mut turns) = (Vec::new(), Vec::new());
-    for turn in 0..3 {
+    let (mut without, mut turns) = (Vec::new(), Vec::<usize>::new());
+    for turn in 0..3_usize {
         load.run_until_seen(400, RECOVERY_LIMIT);
         // The first to die leads a partition of the input; the others are whatever else there is to
         // lead: coordinators and the controller are among them.

@@ -1,0 +1,66 @@
+//! Labelled patches from a file, plain or gzip.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::cli::input::{Line, Lines, cannot_read, open};
+use crate::cli::{Exit, Failure};
+use crate::event::codec::printable;
+use crate::judge::features::Extractor;
+use crate::judge::train::{LabelledPatch, RowError, Sample};
+
+/// The longest line, in bytes: a record's limit, and room for what is told beside the diff.
+const LINE_BYTES: usize = 2 << 20;
+/// What gzip begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Returns the samples of a file that count for learning and measuring. A line that is none ends it with the
+/// line's number: a model must not be made from a part of what was meant. A diff that cannot be read is left
+/// out and told, as it would be a dead letter in service.
+pub(super) fn load(path: &Path) -> Result<Vec<Sample>, Failure> {
+    let mut input = BufReader::new(open(path)?);
+    let head = input
+        .fill_buf()
+        .map_err(|error| cannot_read(path, &error))?;
+    let input: Box<dyn Read> = if head.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(input))
+    } else {
+        Box::new(input)
+    };
+    let mut lines = Lines::new(BufReader::new(input), LINE_BYTES);
+    let mut extractor = Extractor::default();
+    let mut samples = Vec::new();
+    let wrong = |number: usize, what: &dyn std::fmt::Display| {
+        Failure::new(
+            Exit::Usage,
+            format!("{}, line {number}: {what}", path.display()),
+        )
+    };
+    while let Some((number, line)) = lines
+        .next_line()
+        .map_err(|error| cannot_read(path, &error))?
+    {
+        let line = match line {
+            Line::Whole(line) if line.is_empty() => continue,
+            Line::Whole(line) => line,
+            Line::TooLong { bytes, .. } => {
+                let what = format!("{bytes} bytes; a line has {LINE_BYTES} at most");
+                return Err(wrong(number, &what));
+            }
+        };
+        let patch: LabelledPatch =
+            serde_json::from_slice(&line).map_err(|error| wrong(number, &RowError::from(error)))?;
+        if patch.counts() {
+            match patch.sample(&mut extractor) {
+                Ok(sample) => samples.push(sample),
+                Err(error) => {
+                    let error = printable(&error.to_string());
+                    eprintln!("{}, line {number}: left out: {error}", path.display());
+                }
+            }
+        }
+    }
+    Ok(samples)
+}

@@ -1,0 +1,26 @@
+//! Features of a diff: numbers that say what an edit does, from one pass over its lines.
+//!
+//! Nothing that tells who made it rather than how good it is: no line numbers, no paths, no hunk headers, no
+//! amount of context, no count of files. The order of files does not matter.
+
+mod bits;
+mod language;
+mod lexer;
+mod reader;
+mod schema;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use language::Language;
+pub use reader::{Extractor, Read};
+pub use schema::{COLUMNS, Column, columns, schema_digest};
+
+/// No feature is larger than this, nor lower than its negative.
+pub const BOUND: f32 = 1_000_000.0;
+
+/// Returns a part of a whole, 0 to 1; 0 of nothing.
+fn share(part: u32, whole: u32) -> f32 {
+    part as f32 / whole.max(1) as f32
+}
