@@ -1,6 +1,6 @@
 # Crisol's entry points. ARGS goes through: make demo ARGS=--hold, make test ARGS="--test claims zombie".
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz lint advisories
+.PHONY: help demo test bench compare fuzz lint advisories
 
 # What cargo needs to build librdkafka, OpenSSL and jemalloc from their sources.
 BUILD := cargo cc c++ make perl pkg-config
@@ -22,6 +22,10 @@ bench: ## throughput and latency beside a bare pass-through, on the same broker
 	@.ci/need $(BUILD) redis-server
 	@tests/kafka/kafka install
 	@CRISOL_KAFKA_JVM="-Xms1g -Xmx1g -XX:TieredStopAtLevel=4" cargo bench $(ARGS)
+
+compare: ## the forest's scores, explanations and times beside ONNX Runtime, scikit-learn and shap, from PyPI
+	@.ci/need $(BUILD) python3
+	@python3 benches/forest/compare.py $(ARGS)
 
 fuzz: ## any bytes at each parser for 10 minutes; ARGS="60 diff" is one target for a minute
 	@.ci/need $(BUILD)

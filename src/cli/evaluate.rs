@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{Exit, Failure, output, progress, samples};
+use crate::cli::samples::{self, Wanted};
+use crate::cli::{Exit, Failure, output, progress};
 use crate::judge::forest::{BoostParams, boost};
 use crate::judge::train::{
     Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop, fit,
@@ -59,8 +60,9 @@ struct Thresholds {
 }
 
 pub(super) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Exit, Failure> {
-    let train = samples::load(&args.train)?;
-    let data = samples::load(&args.data)?;
+    let everything = Wanted::default();
+    let train = samples::load(&args.train, &everything)?.samples;
+    let data = samples::load(&args.data, &everything)?.samples;
     let (fitted, measured) = measure(args, &train, &data, Taught::Replay)?;
     let (_, upper_bound) = measure(args, &train, &data, Taught::Label)?;
     let report = Report {

@@ -14,12 +14,14 @@ mod explain;
 mod facts;
 mod input;
 mod logging;
+mod model;
 mod output;
 mod progress;
 mod replay;
 mod run;
 mod samples;
 mod topics;
+mod train;
 mod validate;
 mod words;
 
@@ -54,6 +56,7 @@ Examples:
   crisol control set kill_switch true            stop every approval, everywhere, now
   crisol dlq list --reason invalid_json          records that could not be taken, and why
   crisol replay --from 2026-11-21T00:00:00Z      judged again: would today's outcomes differ?
+  crisol train known.jsonl.gz --out mine.json    a judge of code from labelled patches
 
 Exit codes: 0 done, 1 found something (check, topics check, replay), 2 not a patch (check), 64 usage,
 69 unavailable, 70 internal, 73 instance id taken, 78 configuration.";
@@ -104,8 +107,13 @@ enum Command {
     Dlq(dlq::DlqCommand),
     /// Judge patches again with the facts of now, and compare with what was published.
     Replay(replay::ReplayArgs),
+    /// Make a judge of code from labelled patches.
+    Train(train::TrainArgs),
     /// Measure a judge of code on patches that it has not seen.
     Evaluate(evaluate::EvaluateArgs),
+    /// Look at a judge of code.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -188,6 +196,8 @@ impl Cli {
             Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Replay(args) => replay::replay(&args, &settings, json),
+            Command::Train(args) => train::train(&args, json),
+            Command::Model(command) => model::model(&command, json),
             Command::Evaluate(args) => evaluate::evaluate(&args, json),
             Command::Config(command) => config::config(&command, &settings, json),
             Command::Completions(args) => completions::completions(&args),

@@ -34,13 +34,6 @@ impl Bits {
         both.map(|(a, b)| (a & b).count_ones()).sum()
     }
 
-    /// Returns how many bits this one has and none of the others.
-    pub(super) fn alone(&self, others: [&Self; 2]) -> u32 {
-        let [b, c] = others;
-        let all = self.0.iter().zip(&b.0).zip(&c.0);
-        all.map(|((a, b), c)| (a & !b & !c).count_ones()).sum()
-    }
-
     /// Returns the share of what either has that both have, 0 to 1; 0 if both are empty.
     pub(super) fn similarity(&self, other: &Self) -> f32 {
         let common = self.common(other);

@@ -1,7 +1,8 @@
 //! Features of a diff: numbers that say what an edit does, from one pass over its lines.
 //!
 //! Nothing that tells who made it rather than how good it is: no line numbers, no paths, no hunk headers, no
-//! amount of context, no count of files. The order of files does not matter.
+//! count of files, and nothing of the context, because tools show more or less of it: with seven features of the
+//! context a judge decided 23 % of a stream alone, without them 28 %. The order of files does not matter.
 
 mod bits;
 mod language;

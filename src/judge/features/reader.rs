@@ -2,7 +2,6 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::bits::Bits;
 use super::language::{Language, is_test};
 use super::lexer::{Inside, Kind, Token, lex};
 use super::schema;
@@ -51,9 +50,6 @@ pub(super) struct Whole {
     pub(super) conditions_grown: u32,
     /// Added conditions that lead out at once.
     pub(super) guards: u32,
-    /// Added lines that stand in the context too.
-    pub(super) names_in_context: Bits,
-    pub(super) lines_in_context: Bits,
 }
 
 /// Reads diffs; keeps what it needs from one to the next.
@@ -187,7 +183,8 @@ impl Extractor {
                 Side::Context => {
                     self.close(&mut run);
                     since_condition = usize::MAX;
-                    self.context(text, about, &mut after);
+                    // Only whether a comment or a string goes on counts of it.
+                    lex(text, about.language.family(), &mut after, |_| {});
                     before = after;
                 }
                 Side::Removed => {
@@ -217,21 +214,6 @@ impl Extractor {
         }
         self.close(&mut run);
         edit
-    }
-
-    fn context(&mut self, text: &[u8], about: About, inside: &mut Inside) {
-        let mut line = 0;
-        let names = &mut self.whole.names_in_context;
-        lex(text, about.language.family(), inside, |token| {
-            let hash = hash_of(token);
-            line = fold(line, hash);
-            if matches!(token.kind, Kind::Word | Kind::Number) {
-                names.insert(hash);
-            }
-        });
-        if line != 0 {
-            self.whole.lines_in_context.insert(line);
-        }
     }
 
     fn changed(

@@ -28,7 +28,7 @@ pub struct Column {
 pub const COLUMNS: usize = SHAPE.len() + 2 * (Class::ALL.len() + OPERATORS.len());
 
 /// Features that are no count of a class: name and unit, in the order of [`shape`].
-const SHAPE: [(&str, &str); 54] = [
+const SHAPE: [(&str, &str); 50] = [
     ("lines_added", "lines"),
     ("lines_removed", "lines"),
     ("lines_net", "lines"),
@@ -61,23 +61,13 @@ const SHAPE: [(&str, &str); 54] = [
     ("distinct_share", "different tokens for each token"),
     ("similarity", "share of tokens that both sides have"),
     ("line_similarity", "share of lines that both sides have"),
-    (
-        "new_names",
-        "names that neither context nor removed lines have",
-    ),
-    ("new_names_share", "share of names added"),
-    (
-        "known_names_share",
-        "share of names added that the context has",
-    ),
+    ("new_names", "names that removed lines lack"),
     (
         "kept_names_share",
         "share of names added that removed lines have",
     ),
-    ("lost_names", "names removed that stand nowhere else"),
+    ("lost_names", "names removed that added lines lack"),
     ("lost_names_share", "share of names removed"),
-    ("context_names", "names in the context"),
-    ("repeated_lines", "added lines that the context has"),
     ("moved_lines", "lines on both sides"),
     ("braces_net", "braces"),
     ("parens_net", "parentheses"),
@@ -163,12 +153,10 @@ fn shape(added: &Tally, removed: &Tally, whole: &Whole) -> [f32; SHAPE.len()] {
     let runs = whole.only_add + whole.only_remove + whole.replace;
     let names_added = added.names_in_code.count();
     let names_removed = removed.names_in_code.count();
-    let context = &whole.names_in_context;
-    let new_names = added.names_in_code.alone([&removed.names_in_code, context]);
-    let lost_names = removed.names_in_code.alone([&added.names_in_code, context]);
+    let kept_names = added.names_in_code.common(&removed.names_in_code);
+    let lost_names = names_removed - kept_names;
     let distinct = added.all.count();
-    let same_names = names_added == names_removed
-        && added.names_in_code.common(&removed.names_in_code) + added.numbers >= names_added;
+    let same_names = names_added == names_removed && kept_names + added.numbers >= names_added;
     [
         added.lines as f32,
         removed.lines as f32,
@@ -202,17 +190,10 @@ fn shape(added: &Tally, removed: &Tally, whole: &Whole) -> [f32; SHAPE.len()] {
         share(distinct, added.tokens),
         added.all.similarity(&removed.all),
         added.all_lines.similarity(&removed.all_lines),
-        new_names as f32,
-        share(new_names, names_added),
-        share(added.names_in_code.common(context), names_added),
-        share(
-            added.names_in_code.common(&removed.names_in_code),
-            names_added,
-        ),
+        (names_added - kept_names) as f32,
+        share(kept_names, names_added),
         lost_names as f32,
         share(lost_names, names_removed),
-        context.count() as f32,
-        added.all_lines.common(&whole.lines_in_context) as f32,
         added.all_lines.common(&removed.all_lines) as f32,
         (added.braces - removed.braces) as f32,
         (added.parens - removed.parens) as f32,

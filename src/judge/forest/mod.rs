@@ -24,6 +24,6 @@ pub use draw::Draws;
 pub use flat::{
     Forest, ForestError, ForestParts, Link, MAX_DEPTH, MAX_NODES, MAX_TREE_NODES, MAX_TREES,
 };
-pub use matrix::{Matrix, MatrixError};
+pub use matrix::{MAX_COLUMNS, Matrix, MatrixError};
 pub use shap::Explanation;
 pub use train::TrainError;

@@ -7,7 +7,7 @@
 //! Three things are done otherwise, with the same result. The columns of a leaf's path that the row
 //! does not follow all have the same contribution, which is computed once. A branch that neither the
 //! row nor any training row takes is left out: it weighs nothing, and would divide by zero. And a step
-//! is taken out of a path from both ends, see [`turn`].
+//! is taken out of a path from both ends, see `turn`.
 
 #![expect(
     clippy::indexing_slicing,

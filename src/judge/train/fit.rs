@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::calibrate::{Calibration, CalibrationError};
 use crate::judge::forest::{Draws, Forest, Matrix, MatrixError, TrainError};
-use crate::judge::model::Look;
+use crate::judge::model::{self, Look};
 use crate::judge::train::folds::by_project;
 use crate::judge::train::row::Sample;
 use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
@@ -19,12 +19,14 @@ const REVEALED: [f64; 3] = [0.3, 0.6, 1.0];
 /// Orders in which each fold's stream is simulated.
 const ORDERS: u64 = 3;
 /// P at and below which a patch may be refused: what is tried. Below 0 nothing is refused.
-const REFUSALS: [f64; 21] = [
-    -1.0, 0.15, 0.14, 0.13, 0.12, 0.11, 0.105, 0.10, 0.095, 0.09, 0.085, 0.08, 0.075, 0.07, 0.065,
-    0.06, 0.055, 0.05, 0.04, 0.03, 0.02,
+const REFUSALS: [f64; 27] = [
+    -1.0, 0.02, 0.03, 0.04, 0.045, 0.05, 0.055, 0.06, 0.0625, 0.065, 0.0675, 0.07, 0.0725, 0.075,
+    0.0775, 0.08, 0.0825, 0.085, 0.0875, 0.09, 0.095, 0.1, 0.105, 0.11, 0.12, 0.13, 0.14,
 ];
 /// What the first closed loop is simulated with, before anything is known.
 const FIRST_REFUSAL: f64 = 0.08;
+/// A threshold that no p reaches.
+const NEVER: f64 = 2.0;
 
 /// How a look is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -86,8 +88,8 @@ pub type Fit<'a> = &'a (dyn Fn(&Matrix, &[bool]) -> Result<Forest, TrainError> +
 pub struct Fitted {
     /// The first look.
     pub first: Look,
-    /// The second look, at what passed its wargame.
-    pub second: Look,
+    /// The second look, at what passed its wargame; none where all of that is right, or none of it.
+    pub second: Option<Look>,
     /// Out-of-fold p and truth of what arrived in the closed loop.
     pub out_of_fold: Vec<(f64, bool)>,
     /// The share that was decided alone in the simulation, and the share of that which was right.
@@ -174,7 +176,12 @@ impl Fitter<'_> {
             refuse: chosen.refuse,
         };
         progress("the second look");
-        let second = self.second(&streams, &chosen.streams)?;
+        let second = match self.second(&streams, &chosen.streams) {
+            Ok(look) => Some(look),
+            // There is nothing to tell apart; policy then leaves what passed to people.
+            Err(FitError::Trees(TrainError::OneOutcome)) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Fitted {
             first,
             second,
@@ -317,7 +324,7 @@ impl Fitter<'_> {
         streams: impl Iterator<Item = &'s Streamed>,
         wanted: &impl Fn(&Sample) -> bool,
     ) -> Result<Forest, FitError> {
-        let columns = super::columns();
+        let columns = model::columns().len();
         let mut rows = Matrix::empty(columns)?;
         let mut labels = Vec::new();
         for arrived in streams.flat_map(|stream| &stream.arrived) {
@@ -382,7 +389,7 @@ fn accept_at(calibration: &Calibration, scored: &[(f64, bool)], goal: f64) -> f6
         .map(|(score, label)| (calibration.probability(*score), *label))
         .collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut right, mut n, mut lowest) = (0.0, 0.0, f64::INFINITY);
+    let (mut right, mut n, mut lowest) = (0.0, 0.0, NEVER);
     for group in sorted.chunk_by(|a, b| a.0 == b.0) {
         right += group.iter().filter(|(_, label)| *label).count() as f64;
         n += group.len() as f64;

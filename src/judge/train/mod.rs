@@ -12,10 +12,3 @@ pub use fit::{Fit, FitError, Fitted, Protocol, fit};
 pub use folds::by_project;
 pub use row::{LabelledPatch, Replay, RowError, Sample};
 pub use stream::{Arrived, Said, Taught, run, shuffled};
-
-use crate::judge::{features, precedent};
-
-/// Columns of a row: features of the diff, then those of memory.
-pub fn columns() -> usize {
-    features::COLUMNS + precedent::COLUMNS
-}
