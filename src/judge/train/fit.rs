@@ -13,6 +13,7 @@ use crate::judge::model::{self, Look};
 use crate::judge::train::folds::by_project;
 use crate::judge::train::row::Sample;
 use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
+use crate::judge::train::threshold::accept_at;
 
 /// Shares of verdicts that are known in the streams where chance holds them back.
 const REVEALED: [f64; 3] = [0.3, 0.6, 1.0];
@@ -25,8 +26,6 @@ const REFUSALS: [f64; 27] = [
 ];
 /// What the first closed loop is simulated with, before anything is known.
 const FIRST_REFUSAL: f64 = 0.08;
-/// A threshold that no p reaches.
-const NEVER: f64 = 2.0;
 
 /// How a look is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -380,24 +379,4 @@ impl Fitter<'_> {
             refuse: 0.0,
         })
     }
-}
-
-/// Returns the lowest p from which at least `goal` of the cases are right; above 1 if there is none.
-fn accept_at(calibration: &Calibration, scored: &[(f64, bool)], goal: f64) -> f64 {
-    let mut sorted: Vec<(f64, bool)> = scored
-        .iter()
-        .map(|(score, label)| (calibration.probability(*score), *label))
-        .collect();
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut right, mut n, mut lowest) = (0.0, 0.0, NEVER);
-    for group in sorted.chunk_by(|a, b| a.0 == b.0) {
-        right += group.iter().filter(|(_, label)| *label).count() as f64;
-        n += group.len() as f64;
-        if let Some((p, _)) = group.first()
-            && right / n >= goal
-        {
-            lowest = *p;
-        }
-    }
-    lowest
 }

@@ -6,6 +6,7 @@ mod folds;
 pub mod measure;
 mod row;
 mod stream;
+mod threshold;
 
 pub use evaluate::{Figures, Measured, Simulation, closed_loop};
 pub use fit::{Fit, FitError, Fitted, Protocol, fit};
