@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crisol::judge::forest::{BagParams, BoostParams, Draws, Forest, Matrix, bag, boost};
+use crisol::judge::train::measure::auc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -76,7 +77,7 @@ fn make(
         forest.trees(),
         forest.nodes(),
         forest.parts().validate()?.into_iter().max().unwrap_or(0),
-        auc(&scores, &truth),
+        auc(&scores.into_iter().zip(truth).collect::<Vec<_>>()),
     );
     fs::create_dir_all(dir)?;
     fs::write(dir.join("forest.json"), serde_json::to_vec(&forest)?)?;
@@ -114,21 +115,6 @@ fn made_up(count: usize, seed: u64) -> Outcome<(Matrix, Vec<bool>)> {
         rows.push_row(&row)?;
     }
     Ok((rows, labels))
-}
-
-/// Returns the share of pairs of a true and a false label whose scores are in order.
-fn auc(scores: &[f64], truth: &[bool]) -> f64 {
-    let mut cases: Vec<(f64, bool)> = scores.iter().copied().zip(truth.iter().copied()).collect();
-    cases.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut good, mut bad, mut ordered) = (0.0, 0.0, 0.0);
-    for same in cases.chunk_by(|a, b| a.0 == b.0) {
-        let of_same = same.iter().filter(|case| case.1).count() as f64;
-        let bad_of_same = same.len() as f64 - of_same;
-        ordered += of_same * (bad + bad_of_same / 2.0);
-        good += of_same;
-        bad += bad_of_same;
-    }
-    ordered / (good * bad)
 }
 
 fn run(dir: &Path) -> Outcome<()> {

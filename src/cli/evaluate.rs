@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::samples::{self, Wanted};
-use crate::cli::{Exit, Failure, output, progress};
+use crate::cli::train::fitted;
+use crate::cli::{Exit, Failure, output};
 use crate::judge::forest::{BoostParams, boost};
 use crate::judge::train::{
-    Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop, fit,
+    Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop,
 };
 
 const EXAMPLES: &str = "\
@@ -96,18 +97,9 @@ fn measure(
         seed: args.seed,
         ..BoostParams::default()
     };
-    let steps = progress::bar(Fitted::STEPS, "{bar:30} {pos} of {len}: {msg}");
-    let fitted = fit(
-        train,
-        protocol,
-        &|rows, labels| boost(rows, labels, None, &params, &mut |_| {}),
-        &mut |step| {
-            steps.inc(1);
-            steps.set_message(step.to_owned());
-        },
-    )
-    .map_err(|error| Failure::new(Exit::Usage, error))?;
-    steps.finish_and_clear();
+    let fitted = fitted(train, protocol, &|rows, labels| {
+        boost(rows, labels, None, &params, &mut |_| {})
+    })?;
     let simulation = Simulation {
         orders: args.orders,
         explored: protocol.explored,

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::cli::input::cannot_read;
 use crate::cli::{Exit, Failure, output};
@@ -28,9 +27,14 @@ pub(super) fn model(command: &ModelCommand, as_json: bool) -> Result<Exit, Failu
     let file = std::fs::read(&args.file).map_err(|error| cannot_read(&args.file, &error))?;
     let model = Model::read(&file)
         .map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", args.file.display())))?;
-    let told = summary(&model, &file);
+    tell(&model, &file, as_json)
+}
+
+/// Prints what a model and its file are.
+pub(super) fn tell(model: &Model, file: &[u8], as_json: bool) -> Result<Exit, Failure> {
+    let told = summary(model, file);
     if as_json {
-        output::json(&json!(told))?;
+        output::json(&told)?;
     } else {
         output::table(
             &["", ""],

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
 
+use crate::cli::model::tell;
 use crate::cli::samples::{self, Loaded, Wanted};
-use crate::cli::{Exit, Failure, output, progress};
+use crate::cli::{Exit, Failure, progress};
 use crate::judge::forest::{BagParams, BoostParams, Forest, Matrix, TrainError, bag, boost};
 use crate::judge::model::{self, Family, Measures, Model, Training};
 use crate::judge::train::measure::{auc, brier, calibration_error};
-use crate::judge::train::{Fitted, Protocol, fit};
+use crate::judge::train::{Fit, Fitted, Protocol, Sample, fit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,13 +59,7 @@ pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
         ..Protocol::default()
     };
     let (family, trees, trainer) = args.trainer();
-    let steps = progress::bar(Fitted::STEPS, "{bar:30} {pos} of {len}: {msg}");
-    let fitted = fit(&samples, protocol, &*trainer, &mut |step| {
-        steps.inc(1);
-        steps.set_message(step.to_owned());
-    })
-    .map_err(|error| Failure::new(Exit::Usage, error))?;
-    steps.finish_and_clear();
+    let fitted = fitted(&samples, protocol, &*trainer)?;
     let mut sources = BTreeMap::new();
     for sample in &samples {
         *sources.entry(sample.source.clone()).or_default() += 1;
@@ -103,17 +97,23 @@ pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
             format!("cannot write {}: {error}", args.out.display()),
         )
     })?;
-    let told = model::summary(&model, &file);
-    if as_json {
-        output::json(&json!(told))?;
-    } else {
-        output::table(
-            &["", ""],
-            told.lines()
-                .map(|(name, value)| vec![name.to_owned(), value]),
-        );
-    }
-    Ok(Exit::Done)
+    tell(&model, &file, as_json)
+}
+
+/// Fits both looks, with a bar.
+pub(super) fn fitted(
+    samples: &[Sample],
+    protocol: Protocol,
+    trainer: Fit<'_>,
+) -> Result<Fitted, Failure> {
+    let steps = progress::bar(Fitted::STEPS, "{bar:30} {pos} of {len}: {msg}");
+    let fitted = fit(samples, protocol, trainer, &mut |step| {
+        steps.inc(1);
+        steps.set_message(step.to_owned());
+    })
+    .map_err(|error| Failure::new(Exit::Usage, error))?;
+    steps.finish_and_clear();
+    Ok(fitted)
 }
 
 type Trainer = Box<dyn Fn(&Matrix, &[bool]) -> Result<Forest, TrainError> + Sync>;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::event::id::hex;
+use crate::event::id::{hex, sha256_hex};
 use crate::judge::calibrate::Calibration;
 use crate::judge::features::{self, Column, schema_digest};
 use crate::judge::forest::Forest;
@@ -33,6 +32,15 @@ impl Look {
     /// Returns P(patch is right) of a row, 0 to 1.
     pub fn probability(&self, row: &[f32]) -> f64 {
         self.calibration.probability(self.forest.score(row))
+    }
+}
+
+/// Returns what p decides without a wargame: whether the patch is right; `None` between the thresholds.
+pub fn decided(p: f64, accept: f64, refuse: f64) -> Option<bool> {
+    if p >= accept {
+        Some(true)
+    } else {
+        (p <= refuse).then_some(false)
     }
 }
 
@@ -196,8 +204,7 @@ impl Model {
 
 /// Returns the digest by which decisions name a model: the SHA-256 of its file, 64 hexadecimal digits.
 pub fn digest_of(file: &[u8]) -> String {
-    let digest: [u8; 32] = Sha256::digest(file).into();
-    hex(&digest)
+    sha256_hex(file)
 }
 
 /// What people and machines are told of a model.

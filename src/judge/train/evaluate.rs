@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::judge::forest::Draws;
-use crate::judge::model::Look;
+use crate::judge::model::{Look, decided};
 use crate::judge::train::measure::{Reliability, auc, brier, calibration_error, reliability};
 use crate::judge::train::row::Sample;
 use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
@@ -162,11 +162,7 @@ impl Look {
     /// Returns p of a row, and whether that decides it alone.
     pub fn said(&self, row: &[f32]) -> Said {
         let p = self.probability(row);
-        let decided = if p >= self.accept {
-            Some(true)
-        } else {
-            (p <= self.refuse).then_some(false)
-        };
+        let decided = decided(p, self.accept, self.refuse);
         Said { p, decided }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::calibrate::{Calibration, CalibrationError};
 use crate::judge::forest::{Draws, Forest, Matrix, MatrixError, TrainError};
-use crate::judge::model::{self, Look};
+use crate::judge::model::{self, Look, decided};
 use crate::judge::train::folds::by_project;
 use crate::judge::train::row::Sample;
 use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
@@ -167,7 +167,7 @@ impl Fitter<'_> {
         progress("thresholds by simulation");
         let chosen = self.threshold(&models, &calibration);
         progress("the model of all");
-        let forest = self.forest(&streams, |_| true)?;
+        let forest = self.fitted(streams.iter(), &|_| true)?;
         let first = Look {
             forest,
             calibration,
@@ -242,7 +242,7 @@ impl Fitter<'_> {
                         let p = calibration.probability(model.score(row));
                         Said {
                             p,
-                            decided: self.decides(p, refuse),
+                            decided: decided(p, self.protocol.accept, refuse),
                         }
                     },
                 );
@@ -250,14 +250,6 @@ impl Fitter<'_> {
             }
         }
         streams
-    }
-
-    fn decides(&self, p: f64, refuse: f64) -> Option<bool> {
-        if p >= self.protocol.accept {
-            Some(true)
-        } else {
-            (p <= refuse).then_some(false)
-        }
     }
 
     /// Returns the threshold that decides most while enough of it is right, what that was, and the scores of
@@ -308,14 +300,6 @@ impl Fitter<'_> {
                 self.fitted(others, &wanted)
             })
             .collect()
-    }
-
-    fn forest(
-        &self,
-        streams: &[Streamed],
-        wanted: impl Fn(&Sample) -> bool,
-    ) -> Result<Forest, FitError> {
-        self.fitted(streams.iter(), &wanted)
     }
 
     fn fitted<'s>(
@@ -373,7 +357,7 @@ impl Fitter<'_> {
         let calibration = Calibration::fit(&scored)?;
         let accept = accept_at(&calibration, &scored, self.protocol.goal);
         Ok(Look {
-            forest: self.forest(streams, passed)?,
+            forest: self.fitted(streams.iter(), &passed)?,
             calibration,
             accept,
             refuse: 0.0,
