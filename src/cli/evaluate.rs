@@ -97,7 +97,7 @@ fn measure(
         seed: args.seed,
         ..BoostParams::default()
     };
-    let fitted = fitted(train, protocol, &|rows, labels| {
+    let fitted = fitted(train, &protocol, &|rows, labels| {
         boost(rows, labels, None, &params, &mut |_| {})
     })?;
     let simulation = Simulation {

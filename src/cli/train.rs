@@ -39,6 +39,14 @@ pub(super) struct TrainArgs {
     trees: Option<u32>,
     #[command(flatten)]
     wanted: Wanted,
+    /// Groups of columns that no tree may read; none with --without-groups=.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "GROUP,...",
+        default_value = "word,operator"
+    )]
+    without_groups: Vec<String>,
     /// Where chance begins.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,11 +63,12 @@ enum FamilyArg {
 pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
     let Loaded { samples, digest } = samples::load(&args.file, &args.wanted)?;
     let protocol = Protocol {
+        without: groups(&args.without_groups)?,
         seed: args.seed,
         ..Protocol::default()
     };
     let (family, trees, trainer) = args.trainer();
-    let fitted = fitted(&samples, protocol, &*trainer)?;
+    let fitted = fitted(&samples, &protocol, &*trainer)?;
     let mut sources = BTreeMap::new();
     for sample in &samples {
         *sources.entry(sample.source.clone()).or_default() += 1;
@@ -103,7 +112,7 @@ pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
 /// Fits both looks, with a bar.
 pub(super) fn fitted(
     samples: &[Sample],
-    protocol: Protocol,
+    protocol: &Protocol,
     trainer: Fit<'_>,
 ) -> Result<Fitted, Failure> {
     let steps = progress::bar(Fitted::STEPS, "{bar:30} {pos} of {len}: {msg}");
@@ -114,6 +123,22 @@ pub(super) fn fitted(
     .map_err(|error| Failure::new(Exit::Usage, error))?;
     steps.finish_and_clear();
     Ok(fitted)
+}
+
+/// Returns the groups of columns that were named.
+fn groups(named: &[String]) -> Result<Vec<String>, Failure> {
+    let known: BTreeSet<&str> = model::columns().iter().map(|column| column.group).collect();
+    let named = named.iter().filter(|name| !name.is_empty());
+    let named: Vec<String> = named.cloned().collect();
+    match named.iter().find(|name| !known.contains(name.as_str())) {
+        Some(name) => {
+            let known: Vec<&str> = known.into_iter().collect();
+            let known = known.join(", ");
+            let message = format!("--without-groups: no group {name:?}; there are {known}");
+            Err(Failure::new(Exit::Usage, message))
+        }
+        None => Ok(named),
+    }
 }
 
 type Trainer = Box<dyn Fn(&Matrix, &[bool]) -> Result<Forest, TrainError> + Sync>;

@@ -1,149 +1,226 @@
-//! From a score to a probability: isotonic regression, kept as steps.
+//! From a forest's share to a probability: beta calibration.
+//!
+//! Source: M. Kull, T. Silva Filho and P. Flach, "Beta calibration", AISTATS 2017. Unlike steps (isotonic
+//! regression) it rises everywhere, so a threshold can stand between any two shares; with steps, the lowest two
+//! fifths of a stream once had one p, and no threshold could part them.
 
 use serde::{Deserialize, Serialize};
 
-/// A rising curve from score to probability, straight between its knots.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Shares are read no nearer to 0 and 1 than this.
+const NEAREST: f64 = 1e-6;
+/// Newton steps at most; five are usual.
+const STEPS: usize = 50;
+/// How much the parameters are drawn towards those that change nothing, in cases.
+const DRAWN: f64 = 1.0;
+
+/// A curve that rises from share to probability: `logit p = low ln s - high ln(1 - s) + offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw", into = "Raw")]
 pub struct Calibration {
-    scores: Vec<f64>,
-    probabilities: Vec<f64>,
+    low: f64,
+    high: f64,
+    offset: f64,
 }
 
 /// Why numbers are no curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CalibrationError {
-    /// Without a knot, or not as many probabilities as scores.
-    #[error("calibration: {scores} scores for {probabilities} probabilities; at least one of each")]
-    Size {
-        /// Scores.
-        scores: usize,
-        /// Probabilities.
-        probabilities: usize,
-    },
-    /// Scores do not rise, or a probability falls or is none.
-    #[error("calibration: knot {0} does not rise, or is no probability from 0 to 1")]
-    Falls(usize),
+    /// A parameter is no number, or the curve falls or is flat.
+    #[error("calibration: {0} must be a number, and a curve must rise")]
+    Parameter(&'static str),
+    /// There is nothing to learn it from.
+    #[error("calibration: no case")]
+    Nothing,
 }
 
 /// The form in a file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    scores: Vec<f64>,
-    probabilities: Vec<f64>,
+    low: f64,
+    high: f64,
+    offset: f64,
 }
 
 impl TryFrom<Raw> for Calibration {
     type Error = CalibrationError;
 
-    fn try_from(raw: Raw) -> Result<Self, CalibrationError> {
-        let Raw {
-            scores,
-            probabilities,
-        } = raw;
-        if scores.is_empty() || scores.len() != probabilities.len() {
-            return Err(CalibrationError::Size {
-                scores: scores.len(),
-                probabilities: probabilities.len(),
-            });
+    fn try_from(Raw { low, high, offset }: Raw) -> Result<Self, CalibrationError> {
+        let rises = |slope: f64| slope.is_finite() && slope >= 0.0;
+        if !rises(low) || low + high <= 0.0 {
+            return Err(CalibrationError::Parameter("low"));
         }
-        let mut last = (f64::NEG_INFINITY, 0.0);
-        for (at, (&score, &p)) in scores.iter().zip(&probabilities).enumerate() {
-            if !(score.is_finite() && score > last.0 && p >= last.1 && p <= 1.0) {
-                return Err(CalibrationError::Falls(at));
-            }
-            last = (score, p);
+        if !rises(high) {
+            return Err(CalibrationError::Parameter("high"));
         }
-        Ok(Self {
-            scores,
-            probabilities,
-        })
+        if !offset.is_finite() {
+            return Err(CalibrationError::Parameter("offset"));
+        }
+        Ok(Self { low, high, offset })
     }
 }
 
 impl From<Calibration> for Raw {
-    fn from(curve: Calibration) -> Self {
-        Self {
-            scores: curve.scores,
-            probabilities: curve.probabilities,
-        }
+    fn from(Calibration { low, high, offset }: Calibration) -> Self {
+        Self { low, high, offset }
     }
 }
 
-/// A run of scores that have one probability.
-struct Block {
-    /// Sum of the scores.
-    scores: f64,
-    right: f64,
-    n: f64,
+/// Returns what a share is read as: `ln s`, `-ln(1 - s)`, 1.
+fn read(share: f64) -> [f64; 3] {
+    let share = share.clamp(NEAREST, 1.0 - NEAREST);
+    [share.ln(), -(-share).ln_1p(), 1.0]
+}
+
+fn logistic(log_odds: f64) -> f64 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
+fn dot(a: &[f64; 3], b: &[f64; 3]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 impl Calibration {
-    /// Returns the curve that is nearest to what happened and never falls: pooled adjacent violators (Ayer et
-    /// al., 1955). Each block's share of right ones is drawn towards all cases' as by two more cases, so that
-    /// no p is 0 or 1.
+    /// Returns the curve under which what happened is likeliest. `scored` are shares and whether it was right.
     ///
     /// # Errors
-    /// [`CalibrationError::Size`] without a case.
+    /// [`CalibrationError`] without a case.
     pub fn fit(scored: &[(f64, bool)]) -> Result<Self, CalibrationError> {
-        let mut sorted: Vec<(f64, bool)> = scored
+        let cases: Vec<([f64; 3], f64)> = scored
             .iter()
-            .copied()
-            .filter(|(score, _)| score.is_finite())
+            .filter(|(share, _)| share.is_finite())
+            .map(|(share, right)| (read(*share), f64::from(u8::from(*right))))
             .collect();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let base =
-            sorted.iter().filter(|(_, label)| *label).count() as f64 / sorted.len().max(1) as f64;
-        let mut blocks: Vec<Block> = Vec::new();
-        for group in sorted.chunk_by(|a, b| a.0 == b.0) {
-            let Some((score, _)) = group.first() else {
-                continue;
-            };
-            let n = group.len() as f64;
-            let mut block = Block {
-                scores: score * n,
-                right: group.iter().filter(|(_, label)| *label).count() as f64,
-                n,
-            };
-            while let Some(before) = blocks.pop_if(|b| b.right / b.n >= block.right / block.n) {
-                block.scores += before.scores;
-                block.right += before.right;
-                block.n += before.n;
-            }
-            blocks.push(block);
+        if cases.is_empty() {
+            return Err(CalibrationError::Nothing);
         }
-        let mut raw = Raw {
-            scores: Vec::new(),
-            probabilities: Vec::new(),
-        };
-        let mut floor = 0.0_f64;
-        for block in &blocks {
-            // Drawing small blocks inwards must not make the curve fall.
-            let p = ((block.right + 2.0 * base) / (block.n + 2.0)).max(floor);
-            floor = p;
-            // One knot a block, in its middle: a flat block would leave nothing between two thresholds.
-            let score = block.scores / block.n;
-            if raw.scores.last().is_none_or(|last| score > *last) {
-                raw.scores.push(score);
-                raw.probabilities.push(p);
+        // A slope that would fall is left out, as the source does.
+        for free in [[true; 3], [false, true, true], [true, false, true]] {
+            let [low, high, offset] = likeliest(&cases, free);
+            if let Ok(curve) = Self::try_from(Raw { low, high, offset }) {
+                return Ok(curve);
             }
         }
-        Self::try_from(raw)
+        // What happened does not follow the share: all that is known is how often it is right, and that the
+        // share does not fall.
+        let [_, _, offset] = likeliest(&cases, [false, false, true]);
+        Self::try_from(Raw {
+            low: NEAREST,
+            high: NEAREST,
+            offset,
+        })
     }
 
-    /// Returns the probability of a score, 0 to 1; beyond the knots that of the nearest.
-    pub fn probability(&self, score: f64) -> f64 {
-        let after = self.scores.partition_point(|knot| *knot <= score);
-        let knot = |at: usize| Some((*self.scores.get(at)?, *self.probabilities.get(at)?));
-        match (after.checked_sub(1).and_then(knot), knot(after)) {
-            (Some((from, low)), Some((to, high))) => {
-                low + (high - low) * ((score - from) / (to - from))
+    /// Returns the probability of a share, 0 to 1.
+    pub fn probability(&self, share: f64) -> f64 {
+        logistic(dot(&[self.low, self.high, self.offset], &read(share)))
+    }
+}
+
+/// Returns the parameters under which the cases are likeliest; one that is not free is 0. Newton's method,
+/// halved while it does not help.
+fn likeliest(cases: &[([f64; 3], f64)], free: [bool; 3]) -> [f64; 3] {
+    let start = [1.0, 1.0, 0.0];
+    let mut at = start;
+    for (value, free) in at.iter_mut().zip(free) {
+        *value *= f64::from(u8::from(free));
+    }
+    let loss = |at: &[f64; 3]| -> f64 {
+        let all: f64 = cases
+            .iter()
+            .map(|(read, right)| {
+                let z = dot(at, read);
+                // ln(1 + e^z) - right z, without overflow.
+                z.max(0.0) + (-z.abs()).exp().ln_1p() - right * z
+            })
+            .sum();
+        let away: f64 = at.iter().zip(start).map(|(a, b)| (a - b).powi(2)).sum();
+        all + DRAWN / 2.0 * away
+    };
+    let mut now = loss(&at);
+    for _ in 0..STEPS {
+        let Some(step) = newton(cases, &at, &start, free) else {
+            break;
+        };
+        let mut size = 1.0;
+        let next = loop {
+            let next: [f64; 3] = std::array::from_fn(|i| {
+                at.get(i).unwrap_or(&0.0) - size * step.get(i).unwrap_or(&0.0)
+            });
+            let then = loss(&next);
+            if then <= now {
+                break Some((next, then));
             }
-            (Some((_, p)), None) | (None, Some((_, p))) => p,
-            (None, None) => 0.0,
+            size /= 2.0;
+            if size < 1e-6 {
+                break None;
+            }
+        };
+        let Some((next, then)) = next else { break };
+        let gain = now - then;
+        (at, now) = (next, then);
+        if gain < 1e-9 {
+            break;
         }
     }
+    at
+}
+
+/// Returns Newton's step: the gradient, divided by the curvature.
+fn newton(
+    cases: &[([f64; 3], f64)],
+    at: &[f64; 3],
+    start: &[f64; 3],
+    free: [bool; 3],
+) -> Option<[f64; 3]> {
+    // Rows of the equations, with the gradient as fourth column.
+    let mut rows = [[0.0; 4]; 3];
+    for (read, right) in cases {
+        let p = logistic(dot(at, read));
+        let bend = p * (1.0 - p);
+        for (row, own) in rows.iter_mut().zip(read) {
+            for (cell, other) in row.iter_mut().zip(read) {
+                *cell += bend * own * other;
+            }
+            row[3] += (p - right) * own;
+        }
+    }
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[3] += DRAWN * (at.get(i)? - start.get(i)?);
+        *row.get_mut(i)? += DRAWN;
+    }
+    for (i, free) in free.into_iter().enumerate() {
+        if !free {
+            for row in &mut rows {
+                *row.get_mut(i)? = 0.0;
+            }
+            *rows.get_mut(i)? = [0.0; 4];
+            *rows.get_mut(i)?.get_mut(i)? = 1.0;
+        }
+    }
+    solve(rows)
+}
+
+/// Solves three equations by elimination; the curvature is positive, so no row need change places.
+fn solve(mut rows: [[f64; 4]; 3]) -> Option<[f64; 3]> {
+    for i in 0..3 {
+        let pivot = *rows.get(i)?;
+        let head = *pivot.get(i)?;
+        if !head.is_normal() {
+            return None;
+        }
+        for (k, row) in rows.iter_mut().enumerate() {
+            let factor = if k == i { 0.0 } else { row.get(i)? / head };
+            for (cell, above) in row.iter_mut().zip(pivot) {
+                *cell -= factor * above;
+            }
+        }
+    }
+    let mut solution = [0.0; 3];
+    for (i, (value, row)) in solution.iter_mut().zip(&rows).enumerate() {
+        *value = row[3] / row.get(i)?;
+    }
+    Some(solution)
 }
 
 #[cfg(test)]
@@ -154,48 +231,62 @@ mod tests {
     #[test]
     fn a_curve_that_falls_or_is_none_is_refused() {
         for (text, place) in [
-            (r#"{"scores":[],"probabilities":[]}"#, "at least one"),
-            (
-                r#"{"scores":[1.0],"probabilities":[0.1,0.2]}"#,
-                "1 scores for 2",
-            ),
-            (
-                r#"{"scores":[1.0,1.0],"probabilities":[0.1,0.2]}"#,
-                "knot 1",
-            ),
-            (
-                r#"{"scores":[1.0,2.0],"probabilities":[0.3,0.2]}"#,
-                "knot 1",
-            ),
-            (r#"{"scores":[1.0],"probabilities":[1.1]}"#, "knot 0"),
+            (r#"{"low":-1.0,"high":1.0,"offset":0.0}"#, "low"),
+            (r#"{"low":1.0,"high":-0.5,"offset":0.0}"#, "high"),
+            (r#"{"low":0.0,"high":0.0,"offset":0.0}"#, "rise"),
+            (r#"{"low":1.0,"high":1.0}"#, "offset"),
         ] {
             let error = serde_json::from_str::<Calibration>(text).unwrap_err();
             assert!(error.to_string().contains(place), "{error}");
         }
+        assert_eq!(Calibration::fit(&[]), Err(CalibrationError::Nothing));
     }
 
     #[test]
-    fn what_rises_is_kept_and_what_falls_is_pooled() {
+    fn shares_that_are_probabilities_stay_what_they_are() {
         let mut cases = Vec::new();
-        for (score, right) in [(0.0, 100), (1.0, 500), (2.0, 300), (3.0, 900)] {
-            cases.extend((0..1_000).map(|n| (score, n < right)));
+        for tenth in 1..10 {
+            cases.extend((0..1_000).map(|n| (f64::from(tenth) / 10.0, n < tenth * 100)));
         }
         let curve = Calibration::fit(&cases).unwrap();
-        // 1 and 2 fall, so they are one block with its knot between them.
-        for (score, p) in [(-1.0, 0.1), (1.5, 0.4), (9.0, 0.9), (0.75, 0.25)] {
-            assert!((curve.probability(score) - p).abs() < 2e-3, "{score}");
+        for share in [0.05, 0.2, 0.5, 0.77, 0.95] {
+            assert!((curve.probability(share) - share).abs() < 2e-3, "{share}");
         }
+    }
+
+    #[test]
+    fn shares_that_say_too_much_are_drawn_inwards() {
+        // 0.02 happens a tenth of the time, 0.98 nine tenths.
+        let mut cases = Vec::new();
+        for (share, right) in [(0.02, 100), (0.5, 500), (0.98, 900)] {
+            cases.extend((0..1_000).map(|n| (share, n < right)));
+        }
+        let curve = Calibration::fit(&cases).unwrap();
+        for (share, p) in [(0.02, 0.1), (0.5, 0.5), (0.98, 0.9)] {
+            assert!((curve.probability(share) - p).abs() < 0.01, "{share}");
+        }
+    }
+
+    #[test]
+    fn shares_that_mislead_leave_the_base_rate() {
+        let mut cases = Vec::new();
+        for (share, right) in [(0.1, 800), (0.9, 100)] {
+            cases.extend((0..1_000).map(|n| (share, n < right)));
+        }
+        let curve = Calibration::fit(&cases).unwrap();
+        assert!((curve.probability(0.5) - 0.45).abs() < 0.01);
+        assert!(curve.probability(0.1) < curve.probability(0.9));
     }
 
     proptest! {
         #[test]
-        fn a_higher_score_never_has_a_lower_probability(
-            cases in prop::collection::vec((-5.0_f64..5.0, any::<bool>()), 1..200),
-            mut asked in prop::collection::vec(-9.0_f64..9.0, 2..50),
+        fn a_higher_share_never_has_a_lower_probability(
+            cases in prop::collection::vec((0.0_f64..=1.0, any::<bool>()), 1..200),
+            mut asked in prop::collection::vec(0.0_f64..=1.0, 2..50),
         ) {
             let curve = Calibration::fit(&cases).unwrap();
             asked.sort_by(f64::total_cmp);
-            let told: Vec<f64> = asked.iter().map(|score| curve.probability(*score)).collect();
+            let told: Vec<f64> = asked.iter().map(|share| curve.probability(*share)).collect();
             prop_assert!(told.windows(2).all(|pair| pair[0] <= pair[1]));
             prop_assert!(told.iter().all(|p| (0.0..=1.0).contains(p)));
         }

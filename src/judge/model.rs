@@ -31,7 +31,7 @@ pub struct Look {
 impl Look {
     /// Returns P(patch is right) of a row, 0 to 1.
     pub fn probability(&self, row: &[f32]) -> f64 {
-        self.calibration.probability(self.forest.score(row))
+        self.calibration.probability(self.forest.probability(row))
     }
 }
 

@@ -124,8 +124,18 @@ impl Extractor {
         self.removed = Tally::default();
         self.whole = Whole::default();
         self.languages.clear();
+        // Tests, notes and lock files that come along say what a tool is used to write, not what it mended.
+        let is_source = |file: &FileDiff<'_>| {
+            let path = file.path();
+            Language::of(path).is_source() && !is_test(path)
+        };
+        let has_source = diff.files.iter().any(is_source);
         for file in &diff.files {
-            self.file(file, &mut sketch);
+            if !has_source || is_source(file) {
+                self.file(file, &mut sketch);
+            } else {
+                self.beside(file);
+            }
         }
         sketch.length = self.added.tokens + self.removed.tokens;
         let features = schema::values(&self.added, &self.removed, &self.whole);
@@ -168,6 +178,20 @@ impl Extractor {
         }
         // A sum, so that the order of files does not matter.
         sketch.edit = sketch.edit.wrapping_add(edit);
+    }
+
+    /// Counts the lines of a file that stands beside source.
+    fn beside(&mut self, file: &FileDiff<'_>) {
+        let path = file.path();
+        let lines = file.hunks.iter().flat_map(|hunk| &hunk.lines);
+        let changed = lines.filter(|line| line.side != Side::Context).count() as u32;
+        if is_test(path) {
+            self.whole.test_lines += changed;
+        }
+        if !Language::of(path).is_source() {
+            self.whole.other_lines += changed;
+        }
+        self.whole.changed_lines += changed;
     }
 
     fn hunk(&mut self, hunk: &Hunk<'_>, about: About, edit: u64, sketch: &mut Sketch) -> u64 {

@@ -20,15 +20,15 @@ const REVEALED: [f64; 3] = [0.3, 0.6, 1.0];
 /// Orders in which each fold's stream is simulated.
 const ORDERS: u64 = 3;
 /// P at and below which a patch may be refused: what is tried. Below 0 nothing is refused.
-const REFUSALS: [f64; 27] = [
-    -1.0, 0.02, 0.03, 0.04, 0.045, 0.05, 0.055, 0.06, 0.0625, 0.065, 0.0675, 0.07, 0.0725, 0.075,
-    0.0775, 0.08, 0.0825, 0.085, 0.0875, 0.09, 0.095, 0.1, 0.105, 0.11, 0.12, 0.13, 0.14,
+const REFUSALS: [f64; 26] = [
+    -1.0, 0.02, 0.03, 0.035, 0.04, 0.045, 0.05, 0.055, 0.06, 0.065, 0.07, 0.075, 0.08, 0.085, 0.09,
+    0.095, 0.1, 0.105, 0.11, 0.115, 0.12, 0.125, 0.13, 0.14, 0.15, 0.16,
 ];
 /// What the first closed loop is simulated with, before anything is known.
 const FIRST_REFUSAL: f64 = 0.08;
 
 /// How a look is fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
     /// Folds of projects.
     pub folds: usize,
@@ -41,6 +41,8 @@ pub struct Protocol {
     pub accept: f64,
     /// What memory learns.
     pub taught: Taught,
+    /// Groups of columns that no tree may read: those that fit projects rather than patches.
+    pub without: Vec<String>,
     /// Where chance begins.
     pub seed: u64,
 }
@@ -49,10 +51,11 @@ impl Default for Protocol {
     fn default() -> Self {
         Self {
             folds: 5,
-            goal: 0.955,
+            goal: 0.952,
             explored: 0.1,
             accept: 0.95,
             taught: Taught::Replay,
+            without: vec!["word".to_owned(), "operator".to_owned()],
             seed: 1,
         }
     }
@@ -119,7 +122,9 @@ struct Chosen {
 struct Fitter<'a> {
     samples: &'a [Sample],
     folds: Vec<Vec<usize>>,
-    protocol: Protocol,
+    /// Whether trees may read a column.
+    read: Vec<bool>,
+    protocol: &'a Protocol,
     fit: Fit<'a>,
 }
 
@@ -129,7 +134,7 @@ struct Fitter<'a> {
 /// [`FitError`] says what is missing.
 pub fn fit(
     samples: &[Sample],
-    protocol: Protocol,
+    protocol: &Protocol,
     fit: Fit<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Fitted, FitError> {
@@ -141,9 +146,15 @@ pub fn fit(
             folds: protocol.folds,
         });
     }
+    let without = &protocol.without;
+    let read = model::columns()
+        .iter()
+        .map(|column| without.iter().all(|group| *group != column.group))
+        .collect();
     Fitter {
         samples,
         folds,
+        read,
         protocol,
         fit,
     }
@@ -239,7 +250,7 @@ impl Fitter<'_> {
                     explored,
                     &mut draws,
                     |_, row| {
-                        let p = calibration.probability(model.score(row));
+                        let p = calibration.probability(model.probability(row));
                         Said {
                             p,
                             decided: decided(p, self.protocol.accept, refuse),
@@ -307,12 +318,16 @@ impl Fitter<'_> {
         streams: impl Iterator<Item = &'s Streamed>,
         wanted: &impl Fn(&Sample) -> bool,
     ) -> Result<Forest, FitError> {
-        let columns = model::columns().len();
-        let mut rows = Matrix::empty(columns)?;
+        let mut rows = Matrix::empty(self.read.len())?;
         let mut labels = Vec::new();
+        let mut row = Vec::with_capacity(self.read.len());
         for arrived in streams.flat_map(|stream| &stream.arrived) {
             if let Some(sample) = self.samples.get(arrived.sample).filter(|s| wanted(s)) {
-                rows.push_row(&arrived.features)?;
+                // No tree splits a column that has one value.
+                row.clear();
+                let columns = arrived.features.iter().zip(&self.read);
+                row.extend(columns.map(|(value, read)| if *read { *value } else { 0.0 }));
+                rows.push_row(&row)?;
                 labels.push(sample.label);
             }
         }
@@ -342,7 +357,7 @@ impl Fitter<'_> {
             };
             for arrived in &stream.arrived {
                 if let Some(sample) = self.samples.get(arrived.sample).filter(|s| wanted(s)) {
-                    scored.push((model.score(&arrived.features), sample.label));
+                    scored.push((model.probability(&arrived.features), sample.label));
                 }
             }
         }

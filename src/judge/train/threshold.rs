@@ -31,14 +31,14 @@ mod tests {
 
     #[test]
     fn the_threshold_is_the_lowest_that_keeps_enough_right() {
-        // Scores 0 to 9 with 100 cases each; of score n, n of ten are right.
+        // Shares 0.05 to 0.95 with 100 cases each; of 0.n5, n of ten are right.
         let cases: Vec<(f64, bool)> = (0..1_000)
-            .map(|n| (f64::from(n / 100), n % 10 < n / 100))
+            .map(|n| (f64::from(n / 100) / 10.0 + 0.05, n % 10 < n / 100))
             .collect();
         let curve = Calibration::fit(&cases).unwrap();
         let from = accept_at(&curve, &cases, 0.8);
         // 0.9, 0.8 and 0.7 are 0.8 together.
-        assert!((from - curve.probability(7.0)).abs() < 1e-9, "{from}");
+        assert!((from - curve.probability(0.75)).abs() < 1e-9, "{from}");
         assert_eq!(accept_at(&curve, &cases, 0.95), NEVER);
     }
 }

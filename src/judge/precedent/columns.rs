@@ -1,15 +1,9 @@
-//! What earlier candidates for the same CVE say about one: features of associative memory.
-//!
-//! A verdict is what a wargame said, not the truth: of those that it calls mitigated a third are wrong. So
-//! good and bad ones have counts of their own, and how far to trust which is left to the forest.
-//!
-//! over 400 lines: the list of columns and the one function that fills it are read side by side.
+//! The features of associative memory.
 
+use super::MOST;
+use super::experience::{Background, Experience};
 use crate::judge::features::Column;
 use crate::judge::sketch::{Likeness, Sketch};
-
-/// Candidates that one is compared with: the newest.
-pub const MOST: usize = 60;
 
 /// An earlier candidate.
 #[derive(Debug, Clone, Copy)]
@@ -20,47 +14,8 @@ pub struct Precedent<'a> {
     pub mitigated: Option<bool>,
     /// The hash of who made it, if that is told.
     pub generator: Option<u64>,
-}
-
-/// How often something was mitigated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Experience {
-    /// Verdicts that say so.
-    pub mitigated: u32,
-    /// Verdicts.
-    pub n: u32,
-}
-
-impl Experience {
-    /// Counts a verdict.
-    pub fn count(&mut self, mitigated: bool) {
-        self.mitigated += u32::from(mitigated);
-        self.n += 1;
-    }
-
-    /// Takes a verdict back.
-    pub fn forget(&mut self, mitigated: bool) {
-        self.mitigated = self.mitigated.saturating_sub(u32::from(mitigated));
-        self.n = self.n.saturating_sub(1);
-    }
-
-    /// Returns the share, drawn towards `prior` as by `weight` verdicts.
-    fn rate(self, prior: f32, weight: f32) -> f32 {
-        (self.mitigated as f32 + weight * prior) / (self.n as f32 + weight)
-    }
-}
-
-/// What verdicts on other CVEs say, by what the candidate is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Background {
-    /// All verdicts.
-    pub all: Experience,
-    /// Those on its language.
-    pub language: Experience,
-    /// Those on its generator's patches.
-    pub generator: Experience,
-    /// Those on its generator's patches in its language.
-    pub generator_language: Experience,
+    /// How often candidates like it, of its generator and language, are mitigated.
+    pub expected: f32,
 }
 
 /// The columns: name and unit, in the order of [`features`].
@@ -123,10 +78,14 @@ const NAMES: [(&str, &str); COLUMNS] = [
     ("generator_rate_language", "share"),
     ("generator_rate_here", "share"),
     ("generator_known_here", "candidates, 3 at most"),
+    ("ease", "share above what its generators lead to expect"),
+    ("generator_skill", "share above others for the same CVEs"),
+    ("generator_expected_here", "share, may pass 0 and 1"),
+    ("generator_skilled_here", "share, may pass 0 and 1"),
 ];
 
 /// Features of associative memory.
-pub const COLUMNS: usize = 58;
+pub const COLUMNS: usize = 62;
 
 /// Returns the columns in order.
 pub fn columns() -> impl Iterator<Item = Column> {
@@ -224,8 +183,7 @@ pub fn features(
 ) -> [f32; COLUMNS] {
     let newest = precedents.len().saturating_sub(MOST);
     let past = precedents.get(newest..).unwrap_or_default();
-    let prior_all = (background.all.mitigated as f32 + 1.0) / (background.all.n as f32 + 5.0);
-    let prior = background.language.rate(prior_all, 10.0);
+    let (prior_all, prior) = (background.prior(), background.prior_language());
     let size = (1.0 + candidate.length as f32).ln();
 
     let (mut here, mut generator_here) = (Experience::default(), Experience::default());
@@ -242,6 +200,7 @@ pub fn features(
     let mut spreads = [Spread::default(); 5];
     let mut top = Three::default();
     let (mut close_tokens, mut close_regions) = (0_u32, 0_u32);
+    let mut beyond = 0.0_f32;
 
     for one in past {
         let like = candidate.likeness(one.sketch);
@@ -273,6 +232,7 @@ pub fn features(
         }
         let Some(good) = one.mitigated else { continue };
         let y = f32::from(u8::from(good));
+        beyond += y - one.expected;
         let overall = like.overall();
         here.count(good);
         if own {
@@ -315,7 +275,8 @@ pub fn features(
     let Three([(near, near_good), (_, second), (_, third)]) = three;
     let of_three = here.n.min(3) as f32;
     let rate = here.rate(prior, 4.0);
-    let by_generator = background.generator.rate(prior_all, 6.0);
+    let ease = beyond / (here.n as f32 + 2.0);
+    let skill = background.skill();
     let Three([(top_1, _), (top_2, _), (top_3, _)]) = top;
     let [g_tokens, b_tokens, m_tokens] = tokens.three();
     let [g_trigrams, b_trigrams, m_trigrams] = trigrams.three();
@@ -389,10 +350,14 @@ pub fn features(
         } else {
             size - all_sizes / of
         },
-        by_generator,
-        background.generator_language.rate(by_generator, 6.0),
+        background.of_generator(),
+        background.expected(),
         generator_here.rate(rate, 1.5),
         generator_known.min(3) as f32,
+        ease,
+        skill,
+        background.expected() + ease,
+        here.rate(prior, 2.0) + skill,
     ]
 }
 

@@ -1,0 +1,15 @@
+//! Associative memory: what earlier candidates for the same CVE, and their makers, say about one.
+//!
+//! A verdict is what a wargame said, not the truth: of those that it calls mitigated a third are wrong. So
+//! good and bad ones have counts of their own, and how far to trust which is left to the forest.
+
+mod casebook;
+mod columns;
+mod experience;
+
+pub use casebook::{Candidate, Casebook, Digest};
+pub use columns::{COLUMNS, Precedent, columns, features};
+pub use experience::{Background, Experience};
+
+/// Candidates of a CVE that are kept, and that one is compared with: the newest.
+pub const MOST: usize = 60;
