@@ -1,6 +1,6 @@
 # Crisol's entry points. ARGS goes through: make demo ARGS=--hold, make test ARGS="--test claims zombie".
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench compare fuzz lint advisories
+.PHONY: help demo test bench compare model fuzz lint advisories
 
 # What cargo needs to build librdkafka, OpenSSL and jemalloc from their sources.
 BUILD := cargo cc c++ make perl pkg-config
@@ -26,6 +26,12 @@ bench: ## throughput and latency beside a bare pass-through, on the same broker
 compare: ## the forest's scores, explanations and times beside ONNX Runtime, scikit-learn and shap, from PyPI
 	@.ci/need $(BUILD) python3
 	@python3 benches/forest/compare.py $(ARGS)
+
+model: ## a judge of code from all labelled patches of MODEL_DATA=FILE; it stays on this machine
+	@.ci/need $(BUILD)
+	@test -n "$(MODEL_DATA)" || { echo "say which: make model MODEL_DATA=patches.jsonl.gz" >&2; exit 64; }
+	@cargo build --quiet && target/debug/crisol train $(MODEL_DATA) --out models/local.json $(ARGS)
+	@echo "put it in force: ML_MODEL_PATH=models/local.json"
 
 fuzz: ## any bytes at each parser for 10 minutes; ARGS="60 diff" is one target for a minute
 	@.ci/need $(BUILD)

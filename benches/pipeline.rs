@@ -27,19 +27,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crisol::config::{Secret, SecretKeyConfig};
-use crisol::diff::DiffLimits;
+use crisol::diff::{DiffLimits, parse};
+use crisol::event::decision::Source;
+use crisol::event::id::sha256_hex;
 use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Record};
+use crisol::event::verdict::{VerdictEvent, WargameVerdict, verdict_key};
+use crisol::judge::features::Extractor;
+use crisol::judge::models::Models;
+use crisol::judge::precedent::MOST;
+use crisol::judge::shipped::ModelConfig;
 use crisol::log::source::Coordinates;
 use crisol::memory::{ExactMemory, MemoryConfig, MemoryMetrics, Recall};
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
-use crisol::stage::{decode::decode, join::join, judge::judge, read::read};
-use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
+use crisol::stage::{decode::decode, join::join, judge::Judges, read::read};
+use crisol::table::{Known, TableBounds, Tables};
 
 use prometheus::Registry;
+use serde_json::json;
 
 use crate::fixture::Redis;
+use crate::oracle::code::code_diff;
+use crate::oracle::random::Random;
 use crate::oracle::{Disposition, Generator, World};
 
 #[global_allocator]
@@ -55,11 +65,7 @@ const PASSES: usize = 5;
 fn main() {
     let world = World::generate(7, 400);
     let limits = EventLimits::default();
-    let tables = Arc::new(Tables::detached(
-        ApvConfig::default(),
-        OpenItemsConfig::default(),
-        &limits,
-    ));
+    let tables = Arc::new(Tables::detached(&TableBounds::default(), &limits));
     for record in &world.apv {
         // Some of the world's records are bad on purpose.
         let _ = tables
@@ -114,15 +120,27 @@ fn main() {
             black_box(join(&patches, &tables, Duration::ZERO));
         }
     });
-    let judged_too = fastest(|| {
-        for batch in records.chunks(BATCH) {
-            let patches = decode(batch, &limits);
-            let diffs = read(&patches, &diffs);
-            let joined = join(&patches, &tables, Duration::ZERO);
-            let unasked: Vec<_> = joined.iter().map(|_| None).collect();
-            black_box(judge(&diffs, &joined, &unasked, &control, &risk));
-        }
-    });
+    let models = Arc::new(Models::new(ModelConfig::default().load().unwrap()));
+    let model = models.active();
+    let judged = |records: &[Record], with_model: bool| {
+        let judges = Judges {
+            control: &control,
+            risk: &risk,
+            models: &models,
+            model: model.as_deref().filter(|_| with_model),
+            verdicts: &tables.verdicts,
+        };
+        fastest(|| {
+            for batch in records.chunks(BATCH) {
+                let patches = decode(batch, &limits);
+                let diffs = read(&patches, &diffs);
+                let joined = join(&patches, &tables, Duration::ZERO);
+                let unasked: Vec<_> = joined.iter().map(|_| None).collect();
+                black_box(judges.judge(&patches, &diffs, &joined, &unasked));
+            }
+        })
+    };
+    let judged_too = judged(&records, false);
     let batches: Vec<Batch> = records
         .chunks(BATCH)
         .map(|chunk| Batch {
@@ -168,6 +186,16 @@ fn main() {
         println!("{stage:>16} {:>7} ns", time.as_nanos() / EVENTS as u128);
     }
 
+    code(&world, &tables, |records| {
+        let read_too = fastest(|| {
+            for batch in records.chunks(BATCH) {
+                let patches = decode(batch, &limits);
+                black_box(read(&patches, &diffs));
+            }
+        });
+        (read_too, judged(records, false), judged(records, true))
+    });
+
     let redis = Redis::start();
     let in_redis = MemoryConfig {
         redis_url: Some(Secret::new(redis.url())),
@@ -185,6 +213,74 @@ fn main() {
         let memory = ExactMemory::start(&config, &key.load().unwrap(), 1, metrics).unwrap();
         let repeats = Repeats::measure(bare(), Arc::new(memory), &records);
         println!("half repeats, memory {name}: {repeats}");
+    }
+}
+
+/// Prints what the first look at code costs, beside as many earlier candidates for its CVE.
+fn code(
+    world: &World,
+    tables: &Tables,
+    measure: impl Fn(&[Record]) -> (Duration, Duration, Duration),
+) {
+    let cve = world
+        .apv
+        .iter()
+        .map(|record| &record.key)
+        .find(|key| matches!(tables.apv.get(key), Some(Known::Facts(_))))
+        .unwrap();
+    let mut random = Random::new(7);
+    let records: Vec<Record> = (0..5_000)
+        .map(|n| {
+            let event = json!({
+                "patch_id": format!("p{n}"), "cve_id": cve, "generator": "a tool",
+                "diff_content": code_diff(&n.to_string(), 1_000, &mut random),
+            });
+            Record {
+                offset: n,
+                value: Some(event.to_string().into_bytes()),
+                ..Record::default()
+            }
+        })
+        .collect();
+    let bytes: usize = records.iter().map(Record::size_bytes).sum();
+    println!("code: {} bytes an event", bytes / records.len());
+    let mut extractor = Extractor::default();
+    let mut known = 0;
+    for precedents in [0, 20, MOST] {
+        while known < precedents {
+            let diff = code_diff(&format!("earlier {known}"), 1_000, &mut random);
+            let digest = sha256_hex(diff.as_bytes());
+            let read = extractor.read(&parse(&diff, &DiffLimits::default()).unwrap());
+            let event = VerdictEvent {
+                cve_id: cve.into(),
+                patch_id: format!("e{known}").into(),
+                patch_digest: digest.as_str().into(),
+                verdict: Some(WargameVerdict::Regression),
+                language: read.language.as_str().into(),
+                generator: None,
+                sketch: read.sketch.to_text().into(),
+                source: Source {
+                    topic: "patches".into(),
+                    partition: 0,
+                    offset: 0,
+                    timestamp_ms: 0,
+                },
+            };
+            let value = serde_json::to_vec(&event).unwrap();
+            tables
+                .verdicts
+                .apply(Some(verdict_key(cve, &digest).as_bytes()), Some(&value))
+                .unwrap();
+            known += 1;
+        }
+        let (read, without, with) = measure(&records);
+        let each = |time: Duration| time.as_nanos() / records.len() as u128;
+        println!(
+            "code, {precedents:>2} earlier candidates: decode and parse {} ns, first look {} ns, both {} ns",
+            each(read),
+            each(with - without),
+            each(read + (with - without))
+        );
     }
 }
 

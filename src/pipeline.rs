@@ -13,12 +13,15 @@ use crate::event::limits::EventLimits;
 use crate::event::reason::Reason;
 use crate::event::record::{Batch, Handled, Memo, Record};
 use crate::event::timestamp::format_rfc3339;
+use crate::judge::code::Loaded;
+use crate::judge::models::Models;
 use crate::log::client::MAX_OUTPUT_BYTES;
 use crate::memory::ExactMemory;
 use crate::policy::{AbConfig, Policy, RiskConfig, Sampler};
+use crate::stage::judge::Judges;
 use crate::stage::recall::{Rules, recall};
 use crate::stage::route::{Case, Routing};
-use crate::stage::{Refused, decode::decode, join::join, judge::judge, read::read};
+use crate::stage::{Refused, decode::decode, join::join, read::read};
 use crate::table::Tables;
 
 /// What the stages are told by configuration.
@@ -56,6 +59,7 @@ pub struct Pipeline {
     clock: Clock,
     memory: Option<Arc<ExactMemory>>,
     sampling: Option<(Sampler, AbConfig)>,
+    models: Arc<Models>,
     rules: [u8; 32],
 }
 
@@ -79,6 +83,7 @@ impl Pipeline {
             clock,
             memory: None,
             sampling: None,
+            models: Arc::new(Models::default()),
             rules,
         }
     }
@@ -89,6 +94,11 @@ impl Pipeline {
             memory: Some(memory),
             ..self
         }
+    }
+
+    /// Returns the pipeline with a judge of code.
+    pub fn with_models(self, models: Arc<Models>) -> Self {
+        Self { models, ..self }
     }
 
     /// Returns the pipeline with a sample for A/B comparisons, of this size where `control` says nothing.
@@ -181,14 +191,29 @@ impl Pipeline {
             &self.tables,
             Duration::from_millis(self.config.join_wait_ms),
         );
+        // A batch sees one model.
+        let model = self.models.active();
         // Memory says what it knows of this very patch.
         let rules = Rules {
-            digest: self.rules,
+            digest: self.rules_with(model.as_deref()),
             policy: Policy::in_force(control.policy_version).version,
         };
-        let recalled = recall(&patches, &joined, self.memory.as_deref(), &rules);
+        let recalled = recall(
+            &patches,
+            &joined,
+            self.memory.as_deref(),
+            &self.tables.verdicts,
+            &rules,
+        );
         // Each case gets its p and its risk.
-        let judged = judge(&diffs, &joined, &recalled, &control, &self.risk);
+        let judges = Judges {
+            control: &control,
+            risk: &self.risk,
+            models: &self.models,
+            model: model.as_deref(),
+            verdicts: &self.tables.verdicts,
+        };
+        let judged = judges.judge(&patches, &diffs, &joined, &recalled);
         // Policy answers, and events tell of it. One after another: an item that this batch opens
         // stands against the next patch of the same CVE.
         let routing = self.routing(&control);
@@ -219,6 +244,16 @@ impl Pipeline {
             });
         }
         handled
+    }
+
+    /// The digest of what judging goes by in this batch.
+    fn rules_with(&self, model: Option<&Loaded>) -> [u8; 32] {
+        let Some(model) = model else {
+            return self.rules;
+        };
+        let mut rules = Sha256::new_with_prefix(self.rules);
+        rules.update(model.digest());
+        rules.finalize().into()
     }
 
     /// What memory may keep of a case.

@@ -12,14 +12,14 @@ use crisol::event::record::{Batch, Record};
 use crisol::event::topic::Topic;
 use crisol::log::source::Coordinates;
 use crisol::pipeline::{Pipeline, PipelineConfig};
-use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
+use crisol::table::{TableBounds, Tables};
 use libfuzzer_sys::fuzz_target;
 
 const APV: &str = r#"{"cve_id":"CVE-2020-8203","summary":"","modified":"2020-07-15T00:00:00Z","priority":"high","affected_packages":[{"ecosystem":"npm","name":"lodash","affected_versions":["<4.17.21"],"fixed_versions":["4.17.21"],"has_fix":true}]}"#;
 
 fn pipeline() -> Pipeline {
     let limits = EventLimits::default();
-    let tables = Tables::detached(ApvConfig::default(), OpenItemsConfig::default(), &limits);
+    let tables = Tables::detached(&TableBounds::default(), &limits);
     tables
         .apv
         .apply(Some(b"CVE-2020-8203"), Some(APV.as_bytes()))

@@ -232,6 +232,7 @@ pub(super) fn colored(text: &str, disposition: Disposition, color: bool) -> Stri
 pub(super) fn judge_name(judge: JudgeName) -> &'static str {
     match judge {
         JudgeName::Advisory => "advisory",
+        JudgeName::Forest => "forest",
         JudgeName::None => "none",
     }
 }

@@ -1,7 +1,6 @@
 //! `crisol check`: one diff against one CVE, answered on the terminal.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::answer::{Answer, Body, may_color, telling};
 use crate::cli::facts::{self, nearest};
-use crate::cli::input::{Source, cannot_read, open};
-use crate::cli::{Exit, Failure, logging, output, words};
+use crate::cli::input::Source;
+use crate::cli::{Exit, Failure, logging, models, output, words};
 use crate::event::decision::KnownBy;
 use crate::event::id::{PatchDigest, check_cve_id, check_package, check_patch_id};
 use crate::event::reason::Disposition;
@@ -68,7 +67,7 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
         .map_or(Ok(()), check_patch_id)
         .map_err(usage)?;
     let source = Source::of(&args.diff);
-    let diff = read_diff(&source, settings.limits.max_record_bytes)?;
+    let diff = source.read_bounded(settings.limits.max_record_bytes)?;
     let known = facts::read(settings, &args.apv, args.control.as_deref())?;
     let pipeline = Pipeline::new(
         Arc::new(known.tables),
@@ -77,7 +76,8 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
         settings.diff.clone(),
         settings.risk.clone(),
         wall_clock_ms,
-    );
+    )
+    .with_models(models(settings)?);
     let record = Record {
         value: Some(event(args, diff)),
         timestamp_ms: wall_clock_ms(),
@@ -107,22 +107,6 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
         Disposition::Queued | Disposition::Wargame => Exit::Found,
         Disposition::Dead => Exit::Dead,
     })
-}
-
-/// Reads the diff, but no further than one byte past the limit: more is refused all the same.
-fn read_diff(source: &Source, limit: usize) -> Result<Vec<u8>, Failure> {
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut diff = Vec::new();
-    let read = match source {
-        Source::Stdin => std::io::stdin().lock().take(most).read_to_end(&mut diff),
-        Source::File(path) => open(path)?.take(most).read_to_end(&mut diff),
-    };
-    let path = match source {
-        Source::Stdin => Path::new("standard input"),
-        Source::File(path) => path,
-    };
-    read.map_err(|error| cannot_read(path, &error))?;
-    Ok(diff)
 }
 
 /// Returns the patch event of the diff. Bytes that are no text cannot stand in an event, so they go

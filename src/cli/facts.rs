@@ -49,11 +49,7 @@ pub(super) fn read(
     apv: &Path,
     control: Option<&Path>,
 ) -> Result<FileFacts, Failure> {
-    let tables = Tables::detached(
-        settings.apv.clone(),
-        settings.items.clone(),
-        &settings.limits,
-    );
+    let tables = Tables::detached(&settings.tables(), &settings.limits);
     if let Some(path) = control {
         read_control(path, &tables.control)?;
     }

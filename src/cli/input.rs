@@ -1,7 +1,7 @@
 //! Input from files and pipes: lines of foreign text, none of them held past a limit.
 
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -26,6 +26,22 @@ impl Source {
         } else {
             Self::File(argument.to_owned())
         }
+    }
+
+    /// Reads it to its end, but no further than one byte past the limit: more is refused all the same.
+    pub(super) fn read_bounded(&self, limit: usize) -> Result<Vec<u8>, Failure> {
+        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        let mut bytes = Vec::new();
+        let read = match self {
+            Self::Stdin => io::stdin().lock().take(most).read_to_end(&mut bytes),
+            Self::File(path) => open(path)?.take(most).read_to_end(&mut bytes),
+        };
+        let path = match self {
+            Self::Stdin => Path::new("standard input"),
+            Self::File(path) => path,
+        };
+        read.map_err(|error| cannot_read(path, &error))?;
+        Ok(bytes)
     }
 
     /// Returns the name that stands as the topic of a record's source.

@@ -2,6 +2,7 @@
 
 mod ab;
 mod answer;
+mod backtest;
 mod check;
 mod completions;
 mod config;
@@ -28,9 +29,11 @@ mod words;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::judge::models::Models;
 use crate::log::topics::TopicPlan;
 use crate::role::Settings;
 
@@ -107,6 +110,8 @@ enum Command {
     Dlq(dlq::DlqCommand),
     /// Judge patches again with the facts of now, and compare with what was published.
     Replay(replay::ReplayArgs),
+    /// Tell what another model or policy would have said of what was judged already.
+    Backtest(backtest::BacktestArgs),
     /// Make a judge of code from labelled patches.
     Train(train::TrainArgs),
     /// Measure a judge of code on patches that it has not seen.
@@ -169,6 +174,15 @@ fn plan(settings: &Settings) -> Result<TopicPlan, Failure> {
     TopicPlan::load(&settings.topics).map_err(|error| Failure::new(Exit::Config, error))
 }
 
+/// Returns the judge of code that the settings ask for.
+fn models(settings: &Settings) -> Result<Arc<Models>, Failure> {
+    let model = settings
+        .model
+        .load()
+        .map_err(|error| Failure::new(Exit::Config, error))?;
+    Ok(Arc::new(Models::new(model)))
+}
+
 /// Returns the failure of a command that cannot read a topic, and what to look at.
 fn unreadable(error: impl Display) -> Failure {
     Failure::new(
@@ -196,6 +210,7 @@ impl Cli {
             Command::Ab(command) => ab::ab(&command, &settings, json),
             Command::Dlq(command) => dlq::dlq(&command, &settings, json),
             Command::Replay(args) => replay::replay(&args, &settings, json),
+            Command::Backtest(args) => backtest::backtest(&args, &settings, json),
             Command::Train(args) => train::train(&args, json),
             Command::Model(command) => model::model(&command, json),
             Command::Evaluate(args) => evaluate::evaluate(&args, json),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::cli::{Exit, Failure, logging, output, plan, progress, unreadable};
+use crate::cli::{Exit, Failure, logging, models, output, plan, progress, unreadable};
 use crate::event::id::check_cve_id;
 use crate::event::record::{Batch, Handled, Record};
 use crate::event::timestamp::format_rfc3339;
@@ -217,14 +217,8 @@ fn pipeline(
     settings: &Settings,
     names: &TopicNames,
 ) -> Result<Pipeline, Failure> {
-    let mut tables = Tables::tail(
-        &settings.kafka,
-        names,
-        settings.apv.clone(),
-        settings.items.clone(),
-        &settings.limits,
-    )
-    .map_err(unreadable)?;
+    let mut tables = Tables::tail(&settings.kafka, names, &settings.tables(), &settings.limits)
+        .map_err(unreadable)?;
     tables.wait_ready(TABLES_LIMIT).map_err(unreadable)?;
     if !args.publish {
         // What is open today was not open then: those that the run opens come closest to it.
@@ -240,7 +234,8 @@ fn pipeline(
         settings.diff.clone(),
         settings.risk.clone(),
         wall_clock_ms,
-    );
+    )
+    .with_models(models(settings)?);
     Ok(match settings.secret.load() {
         Ok(key) => pipeline.with_sampling(Sampler::new(&key), settings.ab),
         // The sample is no part of an outcome; only what is published must be marked as it was.

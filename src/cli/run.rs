@@ -64,9 +64,10 @@ pub(super) fn failure(error: &ValidateError) -> Failure {
             | EngineError::Offsets { .. }
             | EngineError::Consumer(_),
         ) => Exit::Unavailable,
-        ValidateError::SecretKey(_) | ValidateError::Token(_) | ValidateError::Memory(_) => {
-            Exit::Config
-        }
+        ValidateError::SecretKey(_)
+        | ValidateError::Token(_)
+        | ValidateError::Memory(_)
+        | ValidateError::Model(_) => Exit::Config,
         ValidateError::Metrics(_) | ValidateError::Start(_) | ValidateError::Engine(_) => {
             Exit::Internal
         }

@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use prometheus::Registry;
 
 use crate::cli::input::{Lines, Source, cannot_read, open};
-use crate::cli::{Exit, Failure, facts, logging, progress};
+use crate::cli::{Exit, Failure, facts, logging, models, progress};
 use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
@@ -64,7 +64,8 @@ pub(super) fn validate(
         settings.diff.clone(),
         settings.risk.clone(),
         wall_clock_ms,
-    );
+    )
+    .with_models(models(settings)?);
     let metrics = MemoryMetrics::register(&Registry::new()).map_err(internal)?;
     let memory = ExactMemory::in_process(&settings.memory, metrics);
     let pipeline = pipeline.with_memory(Arc::new(memory));

@@ -142,6 +142,8 @@ pub struct RiskRecord {
 pub enum JudgeName {
     /// Advisory facts, for pure dependency bumps.
     Advisory,
+    /// The forest, for code.
+    Forest,
     /// None could: code without a forest, or no facts.
     None,
 }
@@ -156,7 +158,8 @@ pub struct JudgementRecord {
     pub version: u32,
     /// P(patch is right), 0 to 1; absent where the judge has none.
     pub p: Option<f64>,
-    /// What the advisory judge found: `remedies`, `refuted`, `unverifiable`, `not_a_bump`.
+    /// What the judge found. Advisory: `remedies`, `refuted`, `unverifiable`, `not_a_bump`; forest: `approves`,
+    /// `refuses`, `unsure`, `refuted_by_wargame`.
     pub finding: Option<Cow<'static, str>>,
     /// Why, in a stable code and words.
     pub detail: Option<String>,
@@ -166,6 +169,26 @@ pub struct JudgementRecord {
     pub evidence: Option<EvidenceRecord>,
     /// The packages whose version moves.
     pub bumps: Vec<BumpRecord>,
+    /// What the forest judged by; absent where another judge spoke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forest: Option<ForestRecord>,
+}
+
+/// What the forest judged by, beside the diff: enough to score it again to the bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ForestRecord {
+    /// The SHA-256 of the model's file, 64 hexadecimal digits.
+    pub model: String,
+    /// P from which the model approves.
+    pub accept: f64,
+    /// P up to which it refuses.
+    pub refuse: f64,
+    /// P without the generator's name, where the model would approve with it: the lower of both counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<f64>,
+    /// What memory knew, as the model read it: 4 bytes a feature, lowest first, in base64.
+    pub recalled: String,
 }
 
 /// A count of agreement: `agreed` of `n`.

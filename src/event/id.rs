@@ -155,6 +155,24 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Returns the 32 bytes of 64 hexadecimal digits in lower case; `None` for any other text.
+pub fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = [0; 32];
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
 /// Returns the id of the question "may this patch ship?": UUIDv5 of patch id and digest.
 ///
 /// The same patch sent twice asks the same question.

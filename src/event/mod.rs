@@ -16,3 +16,4 @@ pub mod record;
 pub mod schema;
 pub mod timestamp;
 pub mod topic;
+pub mod verdict;

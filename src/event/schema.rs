@@ -9,6 +9,7 @@ use crate::event::decision::DecisionEvent;
 use crate::event::hitl::{HitlEvent, OpenItem};
 use crate::event::patch::PatchWire;
 use crate::event::topic::Topic;
+use crate::event::verdict::VerdictEvent;
 
 /// Returns the JSON Schema 2020-12 of a topic's values; `None` for `dlq`, whose values are foreign
 /// bytes, and for topics that nothing writes yet.
@@ -20,8 +21,9 @@ pub fn of(topic: Topic) -> Option<Value> {
         Topic::Decisions => generator.into_root_schema_for::<DecisionEvent<'_>>(),
         Topic::Hitl => generator.into_root_schema_for::<HitlEvent<'_>>(),
         Topic::HitlOpen => generator.into_root_schema_for::<OpenItem<'_>>(),
+        Topic::Verdicts => generator.into_root_schema_for::<VerdictEvent<'_>>(),
         Topic::Control => generator.into_root_schema_for::<ControlValue>(),
-        Topic::Wargames | Topic::Verdicts | Topic::Comparisons | Topic::Dlq => return None,
+        Topic::Wargames | Topic::Comparisons | Topic::Dlq => return None,
     };
     serde_json::to_value(schema).ok()
 }

@@ -1,14 +1,18 @@
 //! The judges: p = P(patch is right), and why.
 //!
-//! Pure dependency bumps go to [`advisory`]; code goes to the forest once there is one.
+//! Pure dependency bumps go to [`advisory`]; [`code`] goes to the forest.
 
 pub mod advisory;
 pub mod calibrate;
+pub mod code;
+pub mod explain;
 pub mod features;
 pub mod forest;
 pub mod model;
+pub mod models;
 mod opinion;
 pub mod precedent;
+pub mod shipped;
 pub mod sketch;
 pub mod train;
 mod wilson;

@@ -6,6 +6,7 @@ use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::{BumpRecord, JudgeName, JudgementRecord};
 use crate::judge::advisory::{Advisory, Assessment, Bump, assess};
+use crate::judge::code;
 use crate::judge::wilson_lower_bound;
 
 /// The advisory judge's name on events and in the keys of its evidence.
@@ -25,6 +26,15 @@ pub enum Opinion {
     /// A lower bound of it, 0 to 1: enough evidence lets it approve, but a lack of evidence is no
     /// reason to refuse.
     AtLeast(f64),
+    /// An estimate by a model that has thresholds of its own, beside policy's.
+    Estimate {
+        /// P(patch is right), 0 to 1; the lower one, if it was estimated twice.
+        p: f64,
+        /// Whether the model holds it for sure enough to approve.
+        approves: bool,
+        /// Whether the model holds the patch for wrong.
+        refuses: bool,
+    },
     /// No judge can judge this patch.
     Unavailable,
     /// The advisory judge could not compare.
@@ -35,7 +45,7 @@ impl Opinion {
     /// Returns the probability, or the lower bound of one; `None` for no opinion.
     pub fn p(self) -> Option<f64> {
         match self {
-            Self::Probability(p) | Self::AtLeast(p) => Some(p),
+            Self::Probability(p) | Self::AtLeast(p) | Self::Estimate { p, .. } => Some(p),
             Self::Unavailable | Self::Inconclusive => None,
         }
     }
@@ -67,22 +77,52 @@ impl Judgement {
                 level: None,
                 evidence: None,
                 bumps: Vec::new(),
+                forest: None,
             },
         }
     }
 
-    /// Returns what of this lasts: all but p and the evidence it rests on, which grows by itself.
+    /// Returns what of this lasts: all but the evidence it rests on, which grows by itself, and a p that
+    /// follows from that.
     pub fn lasting(&self) -> JudgementRecord {
         JudgementRecord {
-            p: None,
+            p: self.record.p.filter(|_| self.record.forest.is_some()),
             evidence: None,
             ..self.record.clone()
         }
     }
 
+    /// Returns the judgement that stands on an event, with the evidence of then; `None` if it is of no judge
+    /// that this build knows.
+    pub fn recorded(record: JudgementRecord) -> Option<Self> {
+        let opinion = match record.judge {
+            JudgeName::Forest => code::opinion_of(&record)?,
+            JudgeName::None => Opinion::Unavailable,
+            JudgeName::Advisory if record.version != ADVISORY_VERSION => return None,
+            JudgeName::Advisory => match (record.finding.as_deref()?, record.p) {
+                (REMEDIES, Some(p)) => Opinion::AtLeast(p),
+                (REFUTED, _) => Opinion::Probability(0.0),
+                (UNVERIFIABLE, _) => Opinion::Inconclusive,
+                _ => return None,
+            },
+        };
+        Some(Self {
+            opinion,
+            pure_bump: record.judge == JudgeName::Advisory,
+            record,
+        })
+    }
+
     /// Returns the judgement that [`Judgement::lasting`] was taken of, with the evidence of now; `None`
     /// if it is of no judge that this build knows.
     pub fn of_lasting(record: JudgementRecord, control: &Control) -> Option<Self> {
+        if let Some(opinion) = code::opinion_of(&record) {
+            return Some(Self {
+                opinion,
+                pure_bump: false,
+                record,
+            });
+        }
         if record.judge != JudgeName::Advisory || record.version != ADVISORY_VERSION {
             return None;
         }
@@ -152,6 +192,7 @@ fn by_advisory(finding: &'static str, bumps: Vec<Bump>) -> JudgementRecord {
         level: None,
         evidence: None,
         bumps: bumps.into_iter().map(record_of).collect(),
+        forest: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is kept of a candidate so that later ones can be compared with it: small, and of no use to write
 //! the patch again.
 
-use serde::{Deserialize, Serialize};
+mod wire;
+
+pub use wire::SketchError;
 
 /// Lanes of a sketch. One hash a thing, the lowest per lane ("one permutation hashing", Li, Owen and Zhang,
 /// NIPS 2012): a set smaller than the lanes is compared almost exactly.
@@ -13,16 +15,11 @@ const PLACES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MinHash {
     lanes: [u16; LANES],
-    /// How many things were put in, each time it was.
-    size: u32,
 }
 
 impl Default for MinHash {
     fn default() -> Self {
-        Self {
-            lanes: [0; LANES],
-            size: 0,
-        }
+        Self { lanes: [0; LANES] }
     }
 }
 
@@ -36,38 +33,28 @@ impl MinHash {
         {
             *lane = value;
         }
-        self.size = self.size.saturating_add(1);
     }
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.size == 0
+        self.lanes.iter().all(|lane| *lane == 0)
     }
 
     /// Returns the estimated share of what either has that both have (Jaccard), 0 to 1; 0 if both are empty.
     pub fn similarity(&self, other: &Self) -> f32 {
-        let (mut equal, mut used) = (0_u32, 0_u32);
+        // As wide as a lane, and never checked for more than the 64 that it can be, so that eight lanes are
+        // compared at once.
+        let (mut equal, mut used) = (0_u16, 0_u16);
         for (a, b) in self.lanes.iter().zip(&other.lanes) {
-            used += u32::from(a | b != 0);
-            equal += u32::from(a == b && *a != 0);
+            used = used.wrapping_add(u16::from(a | b != 0));
+            equal = equal.wrapping_add(u16::from(a == b) & u16::from(*a != 0));
         }
-        equal as f32 / used.max(1) as f32
-    }
-
-    /// Returns the estimated share of this one's things that the other has too, 0 to 1.
-    pub fn covered_by(&self, other: &Self) -> f32 {
-        let mine = self.distinct();
-        if mine == 0.0 {
-            return 0.0;
-        }
-        let jaccard = self.similarity(other);
-        let common = jaccard / (1.0 + jaccard) * (mine + other.distinct());
-        (common / mine).min(1.0)
+        f32::from(equal) / f32::from(used.max(1))
     }
 
     /// Returns about how many different things are in it: from the empty lanes while there are some, then
     /// from how low the lowest values are.
-    fn distinct(&self) -> f32 {
+    pub fn distinct(&self) -> f32 {
         let lanes = LANES as f32;
         let empty = self.lanes.iter().filter(|lane| **lane == 0).count() as f32;
         if empty > 3.0 {
@@ -79,8 +66,21 @@ impl MinHash {
     }
 }
 
+/// Returns the estimated shares of either set's things that the other has too, 0 to 1, from how alike they are
+/// (Jaccard) and how many things each has.
+pub fn covered(jaccard: f32, [one, other]: [f32; 2]) -> [f32; 2] {
+    let common = jaccard / (1.0 + jaccard) * (one + other);
+    [one, other].map(|size| {
+        if size > 0.0 {
+            (common / size).min(1.0)
+        } else {
+            0.0
+        }
+    })
+}
+
 /// A small set of hashes, the lowest ones if there are too many, so that order does not matter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Few(Vec<u32>);
 
 impl Few {
@@ -138,6 +138,8 @@ pub struct Likeness {
     pub regions: f32,
     /// By file.
     pub files: f32,
+    /// By names and numbers of added lines.
+    pub added: f32,
     /// Whether it is the same edit, in these or other words.
     pub same_edit: bool,
 }
@@ -157,6 +159,7 @@ impl Sketch {
             trigrams,
             regions: self.regions.similarity(&other.regions),
             files: self.files.similarity(&other.files),
+            added: self.added.similarity(&other.added),
             same_edit: self.edit == other.edit || trigrams > 0.9,
         }
     }

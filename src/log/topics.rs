@@ -38,6 +38,7 @@ const FILES: &[(Topic, &str)] = &[
     ),
     (Topic::Hitl, include_str!("../../topics/hitl.toml")),
     (Topic::HitlOpen, include_str!("../../topics/hitl-open.toml")),
+    (Topic::Verdicts, include_str!("../../topics/verdicts.toml")),
     (Topic::Control, include_str!("../../topics/control.toml")),
     (Topic::Dlq, include_str!("../../topics/dlq.toml")),
 ];

@@ -164,11 +164,6 @@ impl ExactMemory {
         self.store.forget(&prefix_of(cve_id))
     }
 
-    /// Sets the gauges to how things stand now.
-    pub fn observe(&self) {
-        self.metrics.observe(&self.breaker);
-    }
-
     /// Returns the breaker before the store.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker

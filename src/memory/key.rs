@@ -7,7 +7,7 @@ use crate::event::id::{PatchDigest, hex};
 /// What keys of exact memory begin with, in this order: prefix, CVE, digest.
 const PREFIX: &str = "wargaming:ml_pred:";
 /// Changes with the form of what is kept, so that an old form is never found.
-const FORM: &[u8] = b"crisol/exact-memory/1";
+const FORM: &[u8] = b"crisol/exact-memory/2";
 
 /// Everything that the judgement of a patch depends on. What is not in here must not change one.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Inputs<'a> {
     pub policy: u32,
     /// The version of what wargames have said of the CVE; 0 while nothing was said.
     pub verdicts: u64,
+    /// The hash of who made the patch, if that is told: what is known of others by the same counts.
+    pub generator: Option<u64>,
 }
 
 /// Returns the key of these inputs.
@@ -38,7 +40,9 @@ pub fn key_of(inputs: &Inputs<'_>) -> String {
         rules,
         policy,
         verdicts,
+        generator,
     } = inputs;
+    let generator = generator.map_or(Vec::new(), |hash| hash.to_le_bytes().to_vec());
     let mut hash = Sha256::new();
     for part in [
         FORM,
@@ -49,6 +53,7 @@ pub fn key_of(inputs: &Inputs<'_>) -> String {
         rules,
         &policy.to_le_bytes(),
         &verdicts.to_le_bytes(),
+        &generator,
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -78,6 +83,7 @@ mod tests {
             rules: [2; 32],
             policy: 1,
             verdicts: 0,
+            generator: None,
         }
     }
 

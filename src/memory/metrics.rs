@@ -1,10 +1,6 @@
 //! What memory counts.
 
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-};
-
-use crate::guard::breaker::{Breaker, Standing};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 /// Seconds that a batch waits for memory.
 const RECALL_BUCKETS: &[f64] = &[
@@ -48,15 +44,13 @@ impl Recall {
     }
 }
 
-/// The metrics of exact memory and its breaker.
+/// The metrics of exact memory.
 #[derive(Clone)]
 pub struct MemoryMetrics {
     recalls: IntCounterVec,
     written: IntCounter,
     dropped: IntCounter,
     seconds: Histogram,
-    standing: IntGaugeVec,
-    opened: IntGaugeVec,
 }
 
 impl MemoryMetrics {
@@ -88,24 +82,11 @@ impl MemoryMetrics {
                 )
                 .buckets(RECALL_BUCKETS.to_vec()),
             )?,
-            standing: IntGaugeVec::new(
-                Opts::new(
-                    "crisol_breaker_standing",
-                    "1 for where a breaker stands: closed, half_open or open",
-                ),
-                &["breaker", "standing"],
-            )?,
-            opened: IntGaugeVec::new(
-                Opts::new("crisol_breaker_opened", "How often a breaker has opened"),
-                &["breaker"],
-            )?,
         };
         registry.register(Box::new(metrics.recalls.clone()))?;
         registry.register(Box::new(metrics.written.clone()))?;
         registry.register(Box::new(metrics.dropped.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
-        registry.register(Box::new(metrics.standing.clone()))?;
-        registry.register(Box::new(metrics.opened.clone()))?;
         Ok(metrics)
     }
 
@@ -127,18 +108,5 @@ impl MemoryMetrics {
     pub(super) fn remembered(&self, taken: usize, of: usize) {
         self.written.inc_by(taken as u64);
         self.dropped.inc_by(of.saturating_sub(taken) as u64);
-    }
-
-    /// Sets the gauges of the breaker to where it stands now.
-    pub(super) fn observe(&self, breaker: &Breaker) {
-        let now = breaker.standing();
-        for standing in Standing::ALL {
-            self.standing
-                .with_label_values(&[breaker.name(), standing.as_str()])
-                .set(i64::from(standing == now));
-        }
-        self.opened
-            .with_label_values(&[breaker.name()])
-            .set(i64::try_from(breaker.opened()).unwrap_or(i64::MAX));
     }
 }

@@ -84,6 +84,7 @@ mod tests {
     fn remembered() -> Remembered {
         Remembered {
             judgement: JudgementRecord {
+                forest: None,
                 judge: JudgeName::Advisory,
                 version: 1,
                 p: None,

@@ -11,7 +11,7 @@ pub use risk::{RiskConfig, assess_risk};
 pub use sampling::{AbConfig, InvalidRate, Sampler};
 pub use urgency::{Urgency, urgency};
 
-use crate::event::decision::{KnownBy, RiskLevel};
+use crate::event::decision::{Facts, KnownBy, RiskLevel};
 use crate::event::facts::Severity;
 use crate::event::reason::Reason;
 use crate::judge::Opinion;
@@ -21,7 +21,7 @@ use crate::judge::Opinion;
 pub struct Policy {
     /// The version, as it stands on events.
     pub version: u32,
-    /// The least p that approves, 0 to 1; 1 minus it refuses.
+    /// The least p that approves, 0 to 1; 1 minus it refuses, where a judge has no threshold of its own.
     pub threshold: f64,
     /// The highest patch risk that may ship unseen.
     pub max_risk: RiskLevel,
@@ -81,6 +81,24 @@ pub struct Question {
     pub kill_switch: bool,
 }
 
+impl Question {
+    /// Returns the question that was asked, from the facts on its event, with the opinion that a judge has.
+    pub fn recorded(facts: &Facts<'_>, opinion: Opinion) -> Self {
+        let policy = &facts.policy;
+        Self {
+            known_by: facts.known_by,
+            severity: facts.severity,
+            kev: facts.kev,
+            risk: facts.risk.level,
+            opinion,
+            has_exploit: policy.has_exploit,
+            open_item: policy.open_item,
+            auto_approve: policy.auto_approve,
+            kill_switch: policy.kill_switch,
+        }
+    }
+}
+
 /// Returns what stands against approval, in the order in which it is told.
 pub fn blockers(policy: &Policy, question: &Question) -> Vec<Reason> {
     let mut found = Vec::new();
@@ -116,21 +134,26 @@ pub fn decide(policy: &Policy, question: &Question) -> Reason {
         KnownBy::Stale => return Reason::ApvTableStale,
         KnownBy::Unknown => return Reason::ApvUnknown,
     }
-    let (p, may_refuse) = match question.opinion {
+    let (p, approves, refuses) = match question.opinion {
         Opinion::Inconclusive => return Reason::AdvisoryInconclusive,
         Opinion::Unavailable => return Reason::JudgeUnavailable,
-        Opinion::Probability(p) | Opinion::AtLeast(p) if p.is_nan() => {
-            return Reason::JudgeUnavailable;
-        }
-        Opinion::Probability(p) => (p, true),
-        Opinion::AtLeast(p) => (p, false),
+        Opinion::Probability(p) => (p, true, p <= 1.0 - policy.threshold),
+        Opinion::AtLeast(p) => (p, true, false),
+        Opinion::Estimate {
+            p,
+            approves,
+            refuses,
+        } => (p, approves, refuses),
     };
-    if p >= policy.threshold {
+    if p.is_nan() {
+        return Reason::JudgeUnavailable;
+    }
+    if refuses {
+        return Reason::JudgeRefuses;
+    }
+    if approves && p >= policy.threshold {
         let standing = blockers(policy, question);
         return standing.first().copied().unwrap_or(Reason::JudgeConfident);
-    }
-    if may_refuse && p <= 1.0 - policy.threshold {
-        return Reason::JudgeRefuses;
     }
     // Between the two a wargame would decide; without an exploit a person does.
     Reason::NoExploit
@@ -240,6 +263,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_model_goes_by_its_own_thresholds_as_well_as_by_policys() {
+        let of = |p, approves, refuses| {
+            answer(|q| {
+                q.opinion = Opinion::Estimate {
+                    p,
+                    approves,
+                    refuses,
+                }
+            })
+        };
+        assert_eq!(of(0.96, true, false), Reason::JudgeConfident);
+        assert_eq!(of(0.94, true, false), Reason::NoExploit);
+        assert_eq!(of(0.96, false, false), Reason::NoExploit);
+        assert_eq!(of(0.96, true, true), Reason::JudgeRefuses);
+        assert_eq!(of(0.08, false, true), Reason::JudgeRefuses);
+        assert_eq!(of(0.01, false, false), Reason::NoExploit);
+        assert_eq!(of(f64::NAN, true, false), Reason::JudgeUnavailable);
+    }
+
     fn any_question() -> impl Strategy<Value = Question> {
         let known = prop_oneof![
             Just(KnownBy::Table),
@@ -265,6 +308,13 @@ mod tests {
             (0.0..=1.0).prop_map(Opinion::Probability),
             (0.94..=0.96).prop_map(Opinion::Probability),
             (0.0..=1.0).prop_map(Opinion::AtLeast),
+            (0.0..=1.0, any::<bool>(), any::<bool>()).prop_map(|(p, approves, refuses)| {
+                Opinion::Estimate {
+                    p,
+                    approves,
+                    refuses,
+                }
+            }),
             Just(Opinion::Unavailable),
             Just(Opinion::Inconclusive)
         ];
@@ -294,10 +344,15 @@ mod tests {
             let policy = Policy::strictest();
             let reason = decide(&policy, &question);
             if reason.disposition() == Disposition::Decided {
-                let (Opinion::Probability(p) | Opinion::AtLeast(p)) = question.opinion else {
+                let Some(p) = question.opinion.p() else {
                     return Err(TestCaseError::fail("approved without an opinion"));
                 };
                 prop_assert!(p >= policy.threshold);
+                let objects = matches!(
+                    question.opinion,
+                    Opinion::Estimate { approves: false, .. } | Opinion::Estimate { refuses: true, .. }
+                );
+                prop_assert!(!objects);
                 prop_assert!(blockers(&policy, &question).is_empty());
                 prop_assert_eq!(question.known_by, KnownBy::Table);
             }

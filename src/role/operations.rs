@@ -10,6 +10,7 @@ use crate::event::control::{ControlKey, ControlValue};
 use crate::event::id::check_cve_id;
 use crate::guard::breaker::Breaker;
 use crate::http::{BreakerState, Dependency, HaltedPartition, OperationError, Operations};
+use crate::judge::models::Models;
 use crate::log::client::KafkaConfig;
 use crate::log::write::{SettingError, write_setting};
 use crate::memory::{ExactMemory, Recall, StoreError};
@@ -20,6 +21,7 @@ pub(super) struct ValidateOperations {
     pub health: Arc<Health>,
     pub tables: Arc<Tables>,
     pub memory: Arc<ExactMemory>,
+    pub models: Arc<Models>,
     pub kafka: KafkaConfig,
     /// The full name of `control`.
     pub control: String,
@@ -37,8 +39,8 @@ impl ValidateOperations {
         })
     }
 
-    fn all_breakers(&self) -> [&Breaker; 1] {
-        [self.memory.breaker()]
+    fn all_breakers(&self) -> [&Breaker; 2] {
+        [self.memory.breaker(), self.models.breaker()]
     }
 }
 
@@ -66,6 +68,17 @@ impl Operations for ValidateOperations {
                 waiting_for: Vec::new(),
                 breaker: Some(self.memory.breaker().name()),
             },
+            Dependency {
+                name: "model",
+                status: if self.models.active().is_some() {
+                    "up"
+                } else {
+                    "off"
+                },
+                latency_ms: None,
+                waiting_for: Vec::new(),
+                breaker: Some(self.models.breaker().name()),
+            },
         ]
     }
 
@@ -89,7 +102,7 @@ impl Operations for ValidateOperations {
         let Some(breaker) = all.iter().find(|breaker| breaker.name() == name) else {
             let names: Vec<&str> = all.iter().map(|breaker| breaker.name()).collect();
             return Err(OperationError::Unknown(format!(
-                "no breaker {}; there is {}",
+                "no breaker {}; there are {}",
                 printable(name),
                 names.join(", ")
             )));

@@ -9,12 +9,13 @@ use crate::diff::DiffLimits;
 use crate::engine::{EngineConfig, FAILPOINT_ENV};
 use crate::event::limits::EventLimits;
 use crate::http::{HttpConfig, OpsConfig};
+use crate::judge::shipped::ModelConfig;
 use crate::log::client::KafkaConfig;
 use crate::log::topics::TopicsConfig;
 use crate::memory::MemoryConfig;
 use crate::pipeline::PipelineConfig;
 use crate::policy::{AbConfig, RiskConfig};
-use crate::table::{ApvConfig, OpenItemsConfig};
+use crate::table::{ApvConfig, OpenItemsConfig, TableBounds, VerdictsConfig};
 
 /// Names that others rely on, and the setting each stands for.
 const ALIASES: &[(&str, &str)] = &[
@@ -27,6 +28,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("AB_TEST_RATE", "ab.rate"),
     ("AB_TESTING_ENABLED", "ab.enabled"),
     ("REDIS_URL", "memory.redis_url"),
+    ("ML_MODEL_PATH", "model.path"),
     ("LOG_LEVEL", "log.level"),
 ];
 
@@ -62,6 +64,10 @@ pub struct Settings {
     pub apv: ApvConfig,
     /// Bounds of the table of open items.
     pub items: OpenItemsConfig,
+    /// Bounds of the table of verdicts.
+    pub verdicts: VerdictsConfig,
+    /// The model that judges code.
+    pub model: ModelConfig,
     /// Exact memory.
     pub memory: MemoryConfig,
     /// The sample for A/B comparisons.
@@ -135,6 +141,15 @@ impl Settings {
         })?;
         settings.validate()?;
         Ok(settings)
+    }
+
+    /// Returns the bounds of the tables.
+    pub fn tables(&self) -> TableBounds {
+        TableBounds {
+            apv: self.apv.clone(),
+            items: self.items.clone(),
+            verdicts: self.verdicts.clone(),
+        }
     }
 
     /// Checks what the types cannot.

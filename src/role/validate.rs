@@ -10,7 +10,10 @@ use tracing::{info, warn};
 use crate::config::{InvalidSecret, InvalidSecretKey, SecretKey};
 use crate::engine::{Engine, EngineError, EngineMetrics, Failpoints, Health, Parts};
 use crate::event::topic::Topic;
+use crate::guard::metrics::BreakerMetrics;
 use crate::http::{BuildInfo, Probe, Probes, Serving, Sidecar};
+use crate::judge::models::Models;
+use crate::judge::shipped::LoadError;
 use crate::ledger::Counts;
 use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
@@ -47,6 +50,9 @@ pub enum ValidateError {
     /// Memory cannot start.
     #[error("memory.redis_url (REDIS_URL): {0}")]
     Memory(#[from] StoreError),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] LoadError),
     /// The sidecar cannot listen.
     #[error(
         "cannot listen on {listen}: {source}; is another replica on this host? set CRISOL_HTTP_LISTEN"
@@ -128,8 +134,7 @@ fn start(
     let tables = Arc::new(Tables::tail(
         &settings.kafka,
         &names,
-        settings.apv.clone(),
-        settings.items.clone(),
+        &settings.tables(),
         &settings.limits,
     )?);
     let health = Arc::new(Health::default());
@@ -138,9 +143,16 @@ fn start(
         Some(key) => ExactMemory::start(&settings.memory, key, settings.engine.workers, metrics)?,
         None => ExactMemory::in_process(&settings.memory, metrics),
     });
+    let models = Arc::new(Models::new(settings.model.load()?));
+    match models.active() {
+        Some(model) => info!(model = model.digest(), "code is judged"),
+        None => info!("model.enabled is off: people judge code"),
+    }
     let probes = Arc::new(ValidateProbes {
         health: Arc::clone(&health),
         memory: Arc::clone(&memory),
+        models: Arc::clone(&models),
+        breakers: BreakerMetrics::register(&registry)?,
         tables: Arc::clone(&tables),
         table_metrics: TableMetrics::register(&registry)?,
     });
@@ -156,6 +168,7 @@ fn start(
         health: Arc::clone(&health),
         tables: Arc::clone(&tables),
         memory: Arc::clone(&memory),
+        models: Arc::clone(&models),
         kafka: settings.kafka.clone(),
         control: names.of(Topic::Control).to_owned(),
         ab: settings.ab,
@@ -176,6 +189,7 @@ fn start(
     info!(
         cves = tables.apv.len(),
         open_items = tables.open_items.len(),
+        candidates = tables.verdicts.len(),
         "tables have caught up"
     );
     let pipeline = Pipeline::new(
@@ -185,7 +199,8 @@ fn start(
         settings.diff.clone(),
         settings.risk.clone(),
         wall_clock_ms,
-    );
+    )
+    .with_models(models);
     let in_process = SecretKey::of_this_process();
     let sampler = Sampler::new(key.unwrap_or(&in_process));
     let pipeline = pipeline.with_sampling(sampler, settings.ab);
@@ -263,6 +278,8 @@ fn wait_for_tables(tables: &Tables, health: &Health, stop: &AtomicBool) -> bool 
 struct ValidateProbes {
     health: Arc<Health>,
     memory: Arc<ExactMemory>,
+    models: Arc<Models>,
+    breakers: BreakerMetrics,
     tables: Arc<Tables>,
     table_metrics: TableMetrics,
 }
@@ -291,6 +308,7 @@ impl Probes for ValidateProbes {
 
     fn refresh_metrics(&self) {
         self.table_metrics.observe(&self.tables);
-        self.memory.observe();
+        self.breakers.observe(self.memory.breaker());
+        self.breakers.observe(self.models.breaker());
     }
 }

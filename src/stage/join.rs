@@ -134,11 +134,11 @@ mod tests {
     use crate::event::limits::EventLimits;
     use crate::event::record::Record;
     use crate::stage::decode::decode;
-    use crate::table::{ApvConfig, OpenItemsConfig};
+    use crate::table::TableBounds;
 
     fn tables() -> Tables {
         let limits = EventLimits::default();
-        let tables = Tables::detached(ApvConfig::default(), OpenItemsConfig::default(), &limits);
+        let tables = Tables::detached(&TableBounds::default(), &limits);
         let value = br#"{"cve_id":"CVE-1","modified":"2020-01-01T00:00:00Z","priority":"low",
             "affected_packages":[{"ecosystem":"npm","name":"x","affected_versions":["<2"],"fixed_versions":["2"]}]}"#;
         tables.apv.apply(Some(b"CVE-1"), Some(value)).unwrap();

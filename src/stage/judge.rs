@@ -3,11 +3,15 @@
 use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::RiskRecord;
-use crate::judge::{self, Judgement};
+use crate::event::patch::Patch;
+use crate::judge::code::{Asked, Loaded, Scorer, Seen, Sketched};
+use crate::judge::models::Models;
+use crate::judge::{self, Judgement, Opinion};
 use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::recall::Recalled;
+use crate::table::{VerdictTable, generator_hash};
 
 /// What judging found of one case.
 #[derive(Debug, Clone)]
@@ -16,36 +20,91 @@ pub struct Judged {
     pub judgement: Judgement,
     /// What the patch touches that must not ship unseen.
     pub risk: RiskRecord,
+    /// What later candidates are compared with, if the forest has looked at it now.
+    pub sketched: Option<Box<Sketched>>,
 }
 
-/// Returns what judging finds of each case; `None` for what was refused. What memory knows is not
-/// judged again, and says the same.
-pub fn judge(
-    diffs: &[Result<Diff<'_>, Refused>],
-    joined: &[Option<Joined>],
-    recalled: &[Option<Recalled>],
-    control: &Control,
-    risk: &RiskConfig,
-) -> Vec<Option<Judged>> {
-    diffs
-        .iter()
-        .zip(joined)
-        .zip(recalled)
-        .map(|((diff, joined), recalled)| {
-            let (Ok(diff), Some(joined)) = (diff, joined) else {
-                return None;
+/// What judging goes by, the same for all cases of a batch.
+pub struct Judges<'a> {
+    /// The settings of this batch.
+    pub control: &'a Control,
+    /// Bounds between levels of patch risk.
+    pub risk: &'a RiskConfig,
+    /// The breaker before the model.
+    pub models: &'a Models,
+    /// The model in force; without one, code is judged by people.
+    pub model: Option<&'a Loaded>,
+    /// Earlier candidates.
+    pub verdicts: &'a VerdictTable,
+}
+
+impl Judges<'_> {
+    /// Returns what judging finds of each case; `None` for what was refused. What memory knows is not
+    /// judged again, and says the same.
+    pub fn judge(
+        &self,
+        patches: &[Result<Patch<'_>, Refused>],
+        diffs: &[Result<Diff<'_>, Refused>],
+        joined: &[Option<Joined>],
+        recalled: &[Option<Recalled>],
+    ) -> Vec<Option<Judged>> {
+        let mut scorer = Scorer::default();
+        patches
+            .iter()
+            .zip(diffs)
+            .zip(joined)
+            .zip(recalled)
+            .map(|(((patch, diff), joined), recalled)| {
+                let (Ok(patch), Ok(diff), Some(joined)) = (patch, diff, joined) else {
+                    return None;
+                };
+                if let Some(known) = recalled.as_ref().and_then(|r| again(r, self.control)) {
+                    return Some(known);
+                }
+                Some(self.judge_one(&mut scorer, patch, diff, joined))
+            })
+            .collect()
+    }
+
+    fn judge_one(
+        &self,
+        scorer: &mut Scorer,
+        patch: &Patch<'_>,
+        diff: &Diff<'_>,
+        joined: &Joined,
+    ) -> Judged {
+        let mut judgement = match &joined.advisory {
+            Some(advisory) => judge::judge(diff, advisory, self.control),
+            None => Judgement::none(None),
+        };
+        let mut sketched = None;
+        // Facts before forest: it judges what is no bump.
+        if judgement.opinion == Opinion::Unavailable
+            && joined.advisory.is_some()
+            && let Some(model) = self.model
+        {
+            let asked = Asked {
+                diff,
+                cve_id: &patch.cve_id,
+                digest: patch.digest.as_bytes(),
+                generator: patch.generator.as_deref().map(generator_hash),
             };
-            if let Some(known) = recalled.as_ref().and_then(|r| again(r, control)) {
-                return Some(known);
+            let seen = self
+                .models
+                .first_look(scorer, model, &asked, &self.verdicts.read());
+            if let Some(Seen::Judged(seen)) = seen {
+                let (by_forest, sketch) = *seen;
+                judgement = by_forest;
+                sketched = Some(Box::new(sketch));
             }
-            let judgement = match &joined.advisory {
-                Some(advisory) => judge::judge(diff, advisory, control),
-                None => Judgement::none(None),
-            };
-            let risk = assess_risk(diff, judgement.pure_bump, risk);
-            Some(Judged { judgement, risk })
-        })
-        .collect()
+        }
+        let risk = assess_risk(diff, judgement.pure_bump, self.risk);
+        Judged {
+            judgement,
+            risk,
+            sketched,
+        }
+    }
 }
 
 /// Returns what memory knows of a case, with the evidence of now.
@@ -54,5 +113,6 @@ fn again(recalled: &Recalled, control: &Control) -> Option<Judged> {
     Some(Judged {
         judgement: Judgement::of_lasting(known.judgement.clone(), control)?,
         risk: known.risk.clone(),
+        sketched: None,
     })
 }

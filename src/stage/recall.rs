@@ -7,10 +7,12 @@ use crate::event::decision::KnownBy;
 use crate::event::patch::Patch;
 use crate::event::record::{Batch, Memo, Record};
 use crate::judge::Opinion;
+use crate::judge::precedent::Casebook;
 use crate::memory::{ExactMemory, First, Inputs, Remembered, key_of};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
+use crate::table::{VerdictTable, generator_hash};
 
 /// A patch that memory was asked for.
 #[derive(Debug, Clone)]
@@ -36,16 +38,19 @@ pub fn recall(
     patches: &[Result<Patch<'_>, Refused>],
     joined: &[Option<Joined>],
     memory: Option<&ExactMemory>,
+    verdicts: &VerdictTable,
     rules: &Rules,
 ) -> Vec<Option<Recalled>> {
     let Some(memory) = memory else {
         return patches.iter().map(|_| None).collect();
     };
+    let book = verdicts.read();
     let asked: Vec<Option<String>> = patches
         .iter()
         .zip(joined)
-        .map(|(patch, joined)| key(patch.as_ref().ok()?, joined.as_ref()?, rules))
+        .map(|(patch, joined)| key(patch.as_ref().ok()?, joined.as_ref()?, &book, rules))
         .collect();
+    drop(book);
     let keys: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
     let mut known = memory.recall(&keys).into_iter();
     asked
@@ -59,7 +64,7 @@ pub fn recall(
         .collect()
 }
 
-fn key(patch: &Patch<'_>, joined: &Joined, rules: &Rules) -> Option<String> {
+fn key(patch: &Patch<'_>, joined: &Joined, book: &Casebook, rules: &Rules) -> Option<String> {
     let advisory = joined.advisory.as_ref()?;
     (joined.known_by == KnownBy::Table).then(|| {
         key_of(&Inputs {
@@ -69,7 +74,8 @@ fn key(patch: &Patch<'_>, joined: &Joined, rules: &Rules) -> Option<String> {
             facts: advisory.digest(),
             rules: rules.digest,
             policy: rules.policy,
-            verdicts: 0,
+            verdicts: book.version(&patch.cve_id),
+            generator: patch.generator.as_deref().map(generator_hash),
         })
     })
 }

@@ -15,6 +15,7 @@ use crate::event::patch::Patch;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Batch, Handled, Record};
 use crate::judge::advisory::same_package;
+use crate::judge::code::Sketched;
 use crate::log::dead_letter::{Origin, dead_letter};
 use crate::policy::{AbConfig, Policy, Question, Sampler, blockers, decide};
 use crate::stage::Refused;
@@ -171,12 +172,16 @@ impl Routing<'_> {
         };
         let policy = self.policy_record(&policy, &question, ab_sampled);
         let facts = self.facts(patch, diff, facts, judged, &question, policy);
-        let outputs = match reason.disposition() {
+        let candidate = settled_candidate(reason, judged)
+            .filter(|_| repeat.is_none())
+            .map(|sketched| event.candidate(sketched));
+        let mut outputs = match reason.disposition() {
             Disposition::Decided => event.approval(facts),
             Disposition::Queued | Disposition::Wargame | Disposition::Dead => {
                 event.item(facts, &question)
             }
         };
+        outputs.extend(candidate);
         Handled {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
@@ -242,6 +247,14 @@ impl Routing<'_> {
             policy,
         }
     }
+}
+
+/// Returns what memory must learn of a case that the forest decides alone: no wargame will tell of it, but later
+/// candidates are still compared with it. One that memory knows is left as it is, with its verdict.
+fn settled_candidate(reason: Reason, judged: &Judged) -> Option<&Sketched> {
+    let alone = matches!(reason, Reason::JudgeConfident | Reason::JudgeRefuses);
+    let sketched = judged.sketched.as_deref()?;
+    (alone && !sketched.known).then_some(sketched)
 }
 
 /// Returns the package a case is for: the one it claims, if the APV names it; else the one it moves;

@@ -12,7 +12,20 @@ use crate::event::topic::Topic;
 use crate::log::client::KafkaConfig;
 use crate::log::table::{Table, TableError};
 use crate::log::topics::TopicNames;
-use crate::table::{ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig};
+use crate::table::{
+    ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig, VerdictTable, VerdictsConfig,
+};
+
+/// Bounds of the tables.
+#[derive(Debug, Clone, Default)]
+pub struct TableBounds {
+    /// Of the APV table.
+    pub apv: ApvConfig,
+    /// Of the open items.
+    pub items: OpenItemsConfig,
+    /// Of the verdicts.
+    pub verdicts: VerdictsConfig,
+}
 
 /// What judging looks things up in. The readers are `None` where facts come from a file.
 pub struct Tables {
@@ -22,6 +35,8 @@ pub struct Tables {
     pub control: Arc<ControlTable>,
     /// What people still have before them.
     pub open_items: Arc<OpenItems>,
+    /// Earlier candidates for each CVE.
+    pub verdicts: Arc<VerdictTable>,
     tails: Option<Tails>,
 }
 
@@ -29,6 +44,13 @@ struct Tails {
     apv: Table,
     control: Table,
     open_items: Table,
+    verdicts: Table,
+}
+
+impl Tails {
+    fn all(&self) -> [&Table; 4] {
+        [&self.control, &self.apv, &self.open_items, &self.verdicts]
+    }
 }
 
 /// Gauges of the tables, set when they are scraped.
@@ -43,11 +65,12 @@ pub struct TableMetrics {
 
 impl Tables {
     /// Returns empty tables that nothing feeds but their own `apply`.
-    pub fn detached(apv: ApvConfig, open_items: OpenItemsConfig, limits: &EventLimits) -> Self {
+    pub fn detached(bounds: &TableBounds, limits: &EventLimits) -> Self {
         Self {
-            apv: Arc::new(ApvTable::new(apv, limits.clone())),
+            apv: Arc::new(ApvTable::new(bounds.apv.clone(), limits.clone())),
             control: Arc::new(ControlTable::default()),
-            open_items: Arc::new(OpenItems::new(open_items, limits.clone())),
+            open_items: Arc::new(OpenItems::new(bounds.items.clone(), limits.clone())),
+            verdicts: Arc::new(VerdictTable::new(&bounds.verdicts, limits.clone())),
             tails: None,
         }
     }
@@ -59,11 +82,10 @@ impl Tables {
     pub fn tail(
         kafka: &KafkaConfig,
         names: &TopicNames,
-        apv: ApvConfig,
-        open_items: OpenItemsConfig,
+        bounds: &TableBounds,
         limits: &EventLimits,
     ) -> Result<Self, TableError> {
-        let mut tables = Self::detached(apv, open_items, limits);
+        let mut tables = Self::detached(bounds, limits);
         let start = |topic: Topic, sink| {
             Table::start(
                 kafka,
@@ -72,10 +94,11 @@ impl Tables {
                 sink,
             )
         };
-        let (apv, control, items) = (
+        let (apv, control, items, verdicts) = (
             Arc::clone(&tables.apv),
             Arc::clone(&tables.control),
             Arc::clone(&tables.open_items),
+            Arc::clone(&tables.verdicts),
         );
         tables.tails = Some(Tails {
             apv: start(
@@ -90,15 +113,18 @@ impl Tables {
                 Topic::HitlOpen,
                 Box::new(move |_, key, value| items.apply(key, value)),
             )?,
+            verdicts: start(
+                Topic::Verdicts,
+                Box::new(move |_, key, value| verdicts.apply(key, value)),
+            )?,
         });
         Ok(tables)
     }
 
     /// Returns whether every table has been read to its end once.
     pub fn is_ready(&self) -> bool {
-        self.tails.as_ref().is_none_or(|tails| {
-            tails.apv.is_ready() && tails.control.is_ready() && tails.open_items.is_ready()
-        })
+        let tails = self.tails.as_ref();
+        tails.is_none_or(|tails| tails.all().into_iter().all(Table::is_ready))
     }
 
     /// Returns what keeps the tables from being ready, in words for probes; empty if nothing does.
@@ -115,14 +141,11 @@ impl Tables {
     /// # Errors
     /// [`TableError::Stale`] names the table that did not get there within `limit`.
     pub fn wait_ready(&self, limit: Duration) -> Result<(), TableError> {
-        match &self.tails {
-            None => Ok(()),
-            Some(tails) => {
-                tails.control.wait_ready(limit)?;
-                tails.apv.wait_ready(limit)?;
-                tails.open_items.wait_ready(limit)
-            }
+        let tails = self.tails.iter().flat_map(Tails::all);
+        for table in tails {
+            table.wait_ready(limit)?;
         }
+        Ok(())
     }
 
     /// Returns the settings as of now.
@@ -221,6 +244,11 @@ impl TableMetrics {
                 "hitl_open",
                 tables.open_items.len(),
                 tables.tails.as_ref().map(|t| &t.open_items),
+            ),
+            (
+                "verdicts",
+                tables.verdicts.len(),
+                tables.tails.as_ref().map(|t| &t.verdicts),
             ),
         ];
         for (name, entries, tail) in rows {

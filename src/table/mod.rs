@@ -4,8 +4,10 @@ mod apv;
 mod bundle;
 mod control;
 mod open_items;
+mod verdicts;
 
 pub use apv::{ApvConfig, ApvTable, Known};
-pub use bundle::{TableMetrics, Tables};
+pub use bundle::{TableBounds, TableMetrics, Tables};
 pub use control::ControlTable;
 pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place, Standing};
+pub use verdicts::{VerdictTable, VerdictsConfig, generator_hash};

@@ -136,8 +136,8 @@ fn what_is_no_model_for_this_build_is_refused_and_the_reason_is_told() {
         ("/first/forest/threshold/0", json!(null), "not a model"),
         ("/first/forest/left/0", json!(0), "not a model"),
         (
-            "/second/calibration/scores",
-            json!([]),
+            "/second/calibration/low",
+            json!(-1.0),
             "not a model: calibration",
         ),
     ];

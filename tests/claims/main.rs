@@ -27,6 +27,7 @@ mod explain;
 mod flood;
 mod hostile;
 mod house;
+mod judgement;
 mod learning;
 mod logs;
 mod memory;

@@ -96,7 +96,8 @@ impl Report<'_> {
             "{} patches in {:.1} s: {} approved, {} for a person, {} dead letters; {whole}.\n\
              evidence is assumed: {}, none for major ones.\n\
              In service it is counted from live wargames, and without it no bump is approved.\n\
-             Code waits for a judge of code: judge_unavailable. What a generator thinks of its own patch is read by nobody.\n\
+             Code is judged by the forest that comes with the program; without an exploit to try, a person decides what it is not sure of.\n\
+             What a generator thinks of its own patch is read by nobody.\n\
              The embedded broker applies no transactions: a trial only, never a proof.",
             self.outcomes.rows().len(),
             self.took.as_secs_f64(),

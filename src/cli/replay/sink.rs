@@ -108,7 +108,7 @@ impl<'a> Sink<'a> {
         for mut output in outputs {
             output.headers.push(mark(REPLAY, &self.run));
             if !self.publishes {
-                if output.topic == Topic::HitlOpen {
+                if matches!(output.topic, Topic::HitlOpen | Topic::Verdicts) {
                     continue;
                 }
                 output.headers.push(mark(MEANT_FOR, output.topic.as_str()));

@@ -207,11 +207,7 @@ mod tests {
 
     fn judged(text: &[u8], limit: usize) -> Vec<Value> {
         let settings = Settings::default();
-        let tables = Tables::detached(
-            settings.apv.clone(),
-            settings.items.clone(),
-            &settings.limits,
-        );
+        let tables = Tables::detached(&settings.tables(), &settings.limits);
         let pipeline = Pipeline::new(
             Arc::new(tables),
             settings.judging,

@@ -101,7 +101,33 @@ const EXTENSIONS: &[(&str, Language)] = &[
 /// Parts of a path that say that it holds tests.
 const TEST_PARTS: [&str; 6] = ["test", "tests", "testing", "spec", "__tests__", "testdata"];
 
+/// The names that stand on events.
+const NAMES: [(Language, &str); 10] = [
+    (Language::C, "c"),
+    (Language::Java, "java"),
+    (Language::Python, "python"),
+    (Language::Rust, "rust"),
+    (Language::JavaScript, "javascript"),
+    (Language::Go, "go"),
+    (Language::Php, "php"),
+    (Language::Ruby, "ruby"),
+    (Language::Data, "data"),
+    (Language::Other, "other"),
+];
+
 impl Language {
+    /// Returns the name that stands on events.
+    pub fn as_str(self) -> &'static str {
+        let known = NAMES.into_iter().find(|(language, _)| *language == self);
+        known.map_or("other", |(_, name)| name)
+    }
+
+    /// Returns the language of a name that [`Language::as_str`] gave.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let known = NAMES.into_iter().find(|(_, known)| *known == name);
+        known.map(|(language, _)| language)
+    }
+
     /// Returns the language of a path by its extension; [`Language::Other`] if that says nothing.
     pub fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();

@@ -28,6 +28,8 @@ pub struct Read {
     pub sketch: Sketch,
     /// The language of most of the changed lines; of equals the first.
     pub language: Language,
+    /// Whether it changes code that runs, beside tests: what a model learnt from.
+    pub has_source: bool,
 }
 
 /// Counts of the whole diff, beside those of its sides.
@@ -147,6 +149,7 @@ impl Extractor {
             features,
             sketch,
             language: languages.map_or(Language::Other, |(language, _)| *language),
+            has_source,
         }
     }
 

@@ -45,7 +45,7 @@ impl Default for BagParams {
             trees: 100,
             max_depth: 20,
             min_rows_in_leaf: 20,
-            row_sample: 0.632,
+            row_sample: 0.2,
             column_sample: 0.1,
             prior_rows: 2.0,
             max_bins: 255,

@@ -3,13 +3,18 @@
 //! What it answers depends on the verdicts that it holds and, for each CVE, on their order; not on the order in
 //! which CVEs came. So replicas that have read the same table say the same.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+
+use ahash::RandomState;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::MOST;
-use super::columns::{COLUMNS, Precedent, features};
+use super::columns::{COLUMNS, Precedent, features, log_length};
 use super::experience::{Background, Experience};
 use crate::judge::features::Language;
 use crate::judge::sketch::Sketch;
+
+type Map<K, V> = hashbrown::HashMap<K, V, RandomState>;
 
 /// SHA-256 of a candidate's diff.
 pub type Digest = [u8; 32];
@@ -27,16 +32,49 @@ pub struct Candidate {
     pub mitigated: Option<bool>,
 }
 
+/// A candidate that had to go for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evicted {
+    /// Its CVE.
+    pub cve: Box<str>,
+    /// Its diff.
+    pub digest: Digest,
+}
+
+/// A candidate as it is kept, with what every comparison asks of it.
+#[derive(Debug)]
+struct Kept {
+    digest: Digest,
+    candidate: Candidate,
+    log_length: f32,
+    distinct: f32,
+}
+
+impl Kept {
+    fn new(digest: Digest, candidate: Candidate) -> Self {
+        Self {
+            digest,
+            log_length: log_length(&candidate.sketch),
+            distinct: candidate.sketch.added.distinct(),
+            candidate,
+        }
+    }
+}
+
 /// Candidates of a CVE, oldest first.
 #[derive(Debug, Default)]
 struct Case {
-    candidates: Vec<(Digest, Candidate)>,
+    candidates: Vec<Kept>,
+    /// When the newest came: the number of candidates that had come by then.
+    touched: u64,
+    /// Changes whenever what is known of a candidate does: all their [`mark`]s, put together.
+    version: u64,
 }
 
 impl Case {
     fn verdicts(&self, of: impl Fn(&Candidate) -> bool) -> Experience {
         let mut counts = Experience::default();
-        for (_, candidate) in &self.candidates {
+        for Kept { candidate, .. } in &self.candidates {
             if let Some(mitigated) = candidate.mitigated.filter(|_| of(candidate)) {
                 counts.count(mitigated);
             }
@@ -46,30 +84,59 @@ impl Case {
 
     fn generators(&self) -> HashSet<u64> {
         let all = self.candidates.iter();
-        all.filter_map(|(_, candidate)| candidate.generator)
-            .collect()
+        all.filter_map(|kept| kept.candidate.generator).collect()
     }
+}
+
+/// Returns a number that is another one for every digest and verdict.
+fn mark(digest: &Digest, candidate: &Candidate) -> u64 {
+    let verdict = candidate.mitigated.map_or(2, u64::from);
+    xxh3_64_with_seed(digest, verdict)
 }
 
 /// What is known of a generator.
 #[derive(Debug, Default)]
 struct Generator {
     all: Experience,
-    languages: HashMap<Language, Experience>,
+    languages: Map<Language, Experience>,
     beside_others: i64,
 }
 
-/// Earlier candidates by CVE, the newest [`MOST`] of each.
-#[derive(Debug, Default)]
+/// Earlier candidates by CVE, the newest [`MOST`] of each. Past its bound, the CVE for which none has come for
+/// the longest time is forgotten whole.
+#[derive(Debug)]
 pub struct Casebook {
-    cases: HashMap<Box<str>, Case>,
+    cases: Map<Box<str>, Case>,
     candidates: usize,
+    bound: usize,
+    came: u64,
+    by_touch: BTreeMap<u64, Box<str>>,
     all: Experience,
-    languages: HashMap<Language, Experience>,
-    generators: HashMap<u64, Generator>,
+    languages: Map<Language, Experience>,
+    generators: Map<u64, Generator>,
+}
+
+impl Default for Casebook {
+    fn default() -> Self {
+        Self::bounded(usize::MAX)
+    }
 }
 
 impl Casebook {
+    /// Returns an empty book that holds at most so many candidates; at least those of one CVE.
+    pub fn bounded(bound: usize) -> Self {
+        Self {
+            cases: Map::default(),
+            candidates: 0,
+            bound: bound.max(MOST),
+            came: 0,
+            by_touch: BTreeMap::new(),
+            all: Experience::default(),
+            languages: Map::default(),
+            generators: Map::default(),
+        }
+    }
+
     /// Returns how many candidates it holds.
     pub fn len(&self) -> usize {
         self.candidates
@@ -85,25 +152,46 @@ impl Casebook {
         self.cases.len()
     }
 
-    /// Takes a candidate in, in place of what was known of it; returns the oldest one of its CVE if that had to
-    /// go for it.
-    pub fn learn(&mut self, cve: &str, digest: Digest, candidate: Candidate) -> Option<Digest> {
+    /// Takes a candidate in, in place of what was known of it; returns those that had to go for it.
+    pub fn learn(&mut self, cve: &str, digest: Digest, candidate: Candidate) -> Vec<Evicted> {
         self.forget(cve, &digest);
+        let mut evicted = Vec::new();
+        if let Some(oldest) = self.cases.get(cve).and_then(|case| {
+            let full = case.candidates.len() >= MOST;
+            case.candidates.first().filter(|_| full)
+        }) {
+            let digest = oldest.digest;
+            self.forget(cve, &digest);
+            evicted.push(Evicted {
+                cve: cve.into(),
+                digest,
+            });
+        }
         self.skills(cve, -1);
+        self.came += 1;
         let case = match self.cases.get_mut(cve) {
             Some(case) => case,
             None => self.cases.entry(cve.into()).or_default(),
         };
-        let oldest = (case.candidates.len() >= MOST).then(|| case.candidates.remove(0));
-        case.candidates.push((digest, candidate.clone()));
+        self.by_touch.remove(&case.touched);
+        case.touched = self.came;
+        self.by_touch.insert(self.came, cve.into());
+        case.version ^= mark(&digest, &candidate);
+        case.candidates.push(Kept::new(digest, candidate.clone()));
         self.skills(cve, 1);
         self.candidates += 1;
         self.count(&candidate, Experience::count);
-        oldest.map(|(digest, oldest)| {
-            self.candidates -= 1;
-            self.count(&oldest, Experience::forget);
-            digest
-        })
+        while self.candidates > self.bound {
+            let Some(cve) = self.by_touch.first_key_value().map(|(_, cve)| cve.clone()) else {
+                break;
+            };
+            let gone = self.forget_cve(&cve);
+            evicted.extend(gone.into_iter().map(|digest| Evicted {
+                cve: cve.clone(),
+                digest,
+            }));
+        }
+        evicted
     }
 
     /// Takes a candidate out; returns whether it was there.
@@ -114,15 +202,16 @@ impl Casebook {
         let Some(at) = case
             .candidates
             .iter()
-            .position(|(known, _)| known == digest)
+            .position(|kept| kept.digest == *digest)
         else {
             return false;
         };
         self.skills(cve, -1);
-        let gone = self
-            .cases
-            .get_mut(cve)
-            .map(|case| case.candidates.remove(at).1);
+        let gone = self.cases.get_mut(cve).map(|case| {
+            let gone = case.candidates.remove(at);
+            case.version ^= mark(&gone.digest, &gone.candidate);
+            gone.candidate
+        });
         self.skills(cve, 1);
         self.candidates -= 1;
         if let Some(gone) = gone {
@@ -133,7 +222,8 @@ impl Casebook {
             .get(cve)
             .is_some_and(|case| case.candidates.is_empty())
         {
-            self.cases.remove(cve);
+            let gone = self.cases.remove(cve);
+            gone.map(|case| self.by_touch.remove(&case.touched));
         }
         true
     }
@@ -141,12 +231,24 @@ impl Casebook {
     /// Takes all candidates of a CVE out; returns their digests, oldest first.
     pub fn forget_cve(&mut self, cve: &str) -> Vec<Digest> {
         let all: Vec<Digest> = self.cases.get(cve).map_or(Vec::new(), |case| {
-            case.candidates.iter().map(|(digest, _)| *digest).collect()
+            case.candidates.iter().map(|kept| kept.digest).collect()
         });
         for digest in &all {
             self.forget(cve, digest);
         }
         all
+    }
+
+    /// Returns what is known of a candidate itself.
+    pub fn of(&self, cve: &str, digest: &Digest) -> Option<&Candidate> {
+        let mut all = self.cases.get(cve)?.candidates.iter();
+        all.find(|kept| kept.digest == *digest)
+            .map(|kept| &kept.candidate)
+    }
+
+    /// Returns a number that changes whenever what is known of a CVE's candidates does; 0 for none.
+    pub fn version(&self, cve: &str) -> u64 {
+        self.cases.get(cve).map_or(0, |case| case.version)
     }
 
     /// Returns what is known of a candidate for a CVE, but for itself, as features.
@@ -161,12 +263,16 @@ impl Casebook {
         let earlier = self.cases.get(cve).map_or(&[][..], |case| &case.candidates);
         let precedents: Vec<Precedent<'_>> = earlier
             .iter()
-            .filter(|(known, _)| known != digest)
-            .map(|(_, one)| Precedent {
-                sketch: &one.sketch,
-                mitigated: one.mitigated,
-                generator: one.generator,
-                expected: self.background(one.language, one.generator).expected(),
+            .filter(|kept| kept.digest != *digest)
+            .map(|kept| Precedent {
+                sketch: &kept.candidate.sketch,
+                log_length: kept.log_length,
+                distinct: kept.distinct,
+                mitigated: kept.candidate.mitigated,
+                generator: kept.candidate.generator,
+                expected: self
+                    .background(kept.candidate.language, kept.candidate.generator)
+                    .expected(),
             })
             .collect();
         let background = self.background(language, generator);
@@ -175,9 +281,8 @@ impl Casebook {
 
     fn background(&self, language: Language, generator: Option<u64>) -> Background {
         let known = generator.and_then(|generator| self.generators.get(&generator));
-        let of_language = |counts: &HashMap<Language, Experience>| {
-            counts.get(&language).copied().unwrap_or_default()
-        };
+        let of_language =
+            |counts: &Map<Language, Experience>| counts.get(&language).copied().unwrap_or_default();
         Background {
             all: self.all,
             language: of_language(&self.languages),
@@ -335,19 +440,41 @@ mod tests {
     fn the_oldest_of_a_cve_goes_first_and_a_new_verdict_makes_a_candidate_new() {
         let mut book = Casebook::default();
         for n in 0..MOST as u64 {
-            assert_eq!(book.learn("CVE-1", digest(n), candidate(n, 1, None)), None);
+            assert_eq!(book.learn("CVE-1", digest(n), candidate(n, 1, None)), []);
         }
         assert_eq!(
             book.learn("CVE-1", digest(0), candidate(0, 1, Some(true))),
-            None
+            []
         );
         assert_eq!(
             book.learn("CVE-1", digest(500), candidate(5, 1, None)),
-            Some(digest(1))
+            [Evicted {
+                cve: "CVE-1".into(),
+                digest: digest(1)
+            }]
         );
         assert_eq!(book.len(), MOST);
         assert_eq!(book.forget_cve("CVE-1").len(), MOST);
         assert!(book.is_empty() && book.cves() == 0);
+    }
+
+    #[test]
+    fn past_its_bound_it_forgets_the_cve_that_was_quiet_for_longest() {
+        let mut book = Casebook::bounded(MOST);
+        for n in 0..MOST as u64 {
+            let cve = if n % 2 == 0 { "CVE-1" } else { "CVE-2" };
+            assert_eq!(book.learn(cve, digest(n), candidate(n, 1, Some(true))), []);
+        }
+        let gone = book.learn("CVE-3", digest(500), candidate(5, 1, None));
+        assert_eq!(gone.len(), MOST / 2);
+        assert!(gone.iter().all(|one| &*one.cve == "CVE-1"));
+        assert_eq!((book.len(), book.cves()), (MOST / 2 + 1, 2));
+        // What went says nothing of its maker any more.
+        let mut plain = Casebook::default();
+        for n in (1..MOST as u64).step_by(2) {
+            plain.learn("CVE-2", digest(n), candidate(n, 1, Some(true)));
+        }
+        assert_eq!(asked(&book, "CVE-2"), asked(&plain, "CVE-2"));
     }
 
     #[test]

@@ -3,13 +3,17 @@
 use super::MOST;
 use super::experience::{Background, Experience};
 use crate::judge::features::Column;
-use crate::judge::sketch::{Likeness, Sketch};
+use crate::judge::sketch::{Likeness, Sketch, covered};
 
 /// An earlier candidate.
 #[derive(Debug, Clone, Copy)]
 pub struct Precedent<'a> {
     /// What is kept of it.
     pub sketch: &'a Sketch,
+    /// Its [`log_length`].
+    pub log_length: f32,
+    /// Different names and numbers in its added lines, about.
+    pub distinct: f32,
     /// Whether its wargame called it mitigated; `None` if that came to no end.
     pub mitigated: Option<bool>,
     /// The hash of who made it, if that is told.
@@ -100,6 +104,35 @@ pub fn columns() -> impl Iterator<Item = Column> {
     })
 }
 
+/// Places of columns that speak of the generator, and of those that stand in for them.
+mod at {
+    pub(super) const PRIOR: usize = 0;
+    pub(super) const RATE: usize = 7;
+    pub(super) const GENERATOR_RATE: usize = 54;
+    pub(super) const GENERATOR_RATE_LANGUAGE: usize = 55;
+    pub(super) const GENERATOR_RATE_HERE: usize = 56;
+    pub(super) const GENERATOR_KNOWN_HERE: usize = 57;
+    pub(super) const EASE: usize = 58;
+    pub(super) const GENERATOR_SKILL: usize = 59;
+    pub(super) const GENERATOR_EXPECTED_HERE: usize = 60;
+    pub(super) const GENERATOR_SKILLED_HERE: usize = 61;
+}
+
+/// Returns the features of the same candidate from a generator that nothing is known of.
+pub fn without_generator(named: &[f32; COLUMNS]) -> [f32; COLUMNS] {
+    let mut unnamed = *named;
+    let prior = named[at::PRIOR];
+    unnamed[at::GENERATOR_RATE] = prior;
+    unnamed[at::GENERATOR_RATE_LANGUAGE] = prior;
+    unnamed[at::GENERATOR_RATE_HERE] = named[at::RATE];
+    unnamed[at::GENERATOR_KNOWN_HERE] = 0.0;
+    unnamed[at::GENERATOR_SKILL] = 0.0;
+    unnamed[at::GENERATOR_EXPECTED_HERE] = prior + named[at::EASE];
+    unnamed[at::GENERATOR_SKILLED_HERE] =
+        named[at::GENERATOR_SKILLED_HERE] - named[at::GENERATOR_SKILL];
+    unnamed
+}
+
 /// A mean of verdicts, each with a weight.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weighted {
@@ -184,7 +217,8 @@ pub fn features(
     let newest = precedents.len().saturating_sub(MOST);
     let past = precedents.get(newest..).unwrap_or_default();
     let (prior_all, prior) = (background.prior(), background.prior_language());
-    let size = (1.0 + candidate.length as f32).ln();
+    let size = log_length(candidate);
+    let distinct = candidate.added.distinct();
 
     let (mut here, mut generator_here) = (Experience::default(), Experience::default());
     let mut generator_known = 0_u32;
@@ -194,7 +228,7 @@ pub fn features(
     let mut three = Three::default();
     let (mut same_good, mut same_bad, mut same) = (0_u32, 0_u32, 0_u32);
     let mut others: Vec<u64> = Vec::new();
-    let (mut covers, mut in_good, mut covered) = (0.0_f32, 0.0_f32, 0.0_f32);
+    let (mut covers, mut in_good, mut known_part) = (0.0_f32, 0.0_f32, 0.0_f32);
     let mut sizes = [Weighted::default(); 2];
     let mut all_sizes = 0.0_f32;
     let mut spreads = [Spread::default(); 5];
@@ -217,9 +251,9 @@ pub fn features(
         top.see(like.tokens, 0.0);
         close_tokens += u32::from(like.tokens > 0.6);
         close_regions += u32::from(like.regions > 0.3);
-        covered = covered.max(candidate.added.covered_by(&one.sketch.added));
-        let length = (1.0 + one.sketch.length as f32).ln();
-        all_sizes += length;
+        let [of_candidate, of_one] = covered(like.added, [distinct, one.distinct]);
+        known_part = known_part.max(of_candidate);
+        all_sizes += one.log_length;
         same += u32::from(like.same_edit);
         let own = generator.is_some() && one.generator == generator;
         generator_known += u32::from(own);
@@ -252,11 +286,11 @@ pub fn features(
             same_bad += u32::from(!good);
         }
         if good {
-            covers = covers.max(one.sketch.added.covered_by(&candidate.added));
-            in_good = in_good.max(candidate.added.covered_by(&one.sketch.added));
+            covers = covers.max(of_one);
+            in_good = in_good.max(of_candidate);
         }
         if let Some(mean) = sizes.get_mut(usize::from(good)) {
-            mean.add(1.0, length);
+            mean.add(1.0, one.log_length);
         }
     }
 
@@ -344,7 +378,7 @@ pub fn features(
         s_lines.max,
         same.min(5) as f32,
         others.len().min(4) as f32,
-        1.0 - covered,
+        1.0 - known_part,
         if past.is_empty() {
             0.0
         } else {
@@ -361,19 +395,73 @@ pub fn features(
     ]
 }
 
-/// Returns how much a precedent counts, the more alike the more.
+/// Returns the logarithm of a patch's length in tokens.
+pub(super) fn log_length(sketch: &Sketch) -> f32 {
+    (1.0 + sketch.length as f32).ln()
+}
+
+/// Returns how much a precedent counts, the more alike the more: e to the 4, 6 and 10 times how alike tokens are,
+/// 6 times trigrams, 6 times lines, 4 times regions, 3 times files, and to all of them together.
 fn kernels(like: &Likeness) -> [f32; 8] {
-    let t = like.tokens;
-    let all = 4.0 * t + 3.0 * like.trigrams + 2.0 * like.regions + like.files;
+    // Powers of five, because each costs as much as comparing a set.
+    let by_tokens = (2.0 * like.tokens).exp();
+    let by_trigrams = (3.0 * like.trigrams).exp();
+    let by_regions = (2.0 * like.regions).exp();
+    let by_files = like.files.exp();
+    let by_tokens_4 = by_tokens * by_tokens;
+    let by_tokens_6 = by_tokens_4 * by_tokens;
     [
-        4.0 * t,
-        6.0 * t,
-        10.0 * t,
-        6.0 * like.trigrams,
-        6.0 * like.lines,
-        4.0 * like.regions,
-        3.0 * like.files,
-        all,
+        by_tokens_4,
+        by_tokens_6,
+        by_tokens_6 * by_tokens_4,
+        by_trigrams * by_trigrams,
+        (6.0 * like.lines).exp(),
+        by_regions * by_regions,
+        by_files * by_files * by_files,
+        by_tokens_4 * by_trigrams * by_regions * by_files,
     ]
-    .map(f32::exp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::features::Language;
+    use crate::judge::precedent::{Candidate, Casebook};
+
+    #[test]
+    fn a_name_taken_away_leaves_what_a_stranger_would_have() {
+        let mut book = Casebook::default();
+        let mut sketch = Sketch::default();
+        sketch.tokens.insert(0x1234_5678_9abc_def0);
+        for n in 0..20_u8 {
+            let candidate = Candidate {
+                sketch: sketch.clone(),
+                language: Language::C,
+                generator: Some(u64::from(n % 2)),
+                mitigated: Some(n % 3 == 0),
+            };
+            book.learn(&format!("CVE-{}", n % 4), [n; 32], candidate);
+        }
+        let of = |generator| book.recall("CVE-1", &[99; 32], &sketch, Language::C, generator);
+        let (named, stranger) = (of(Some(1)), of(Some(7)));
+        assert_ne!(named, stranger);
+        let unnamed = without_generator(&named);
+        for ((name, _), (a, b)) in NAMES.iter().zip(unnamed.iter().zip(&stranger)) {
+            // How many other makers made the same edit is true of this one, whoever it is.
+            assert!(
+                (a - b).abs() < 1e-6 || *name == "same_of_others",
+                "{name}: {a} {b}"
+            );
+        }
+        for (at, name) in [
+            (at::PRIOR, "prior"),
+            (at::RATE, "rate"),
+            (at::EASE, "ease"),
+            (at::GENERATOR_RATE, "generator_rate"),
+            (at::GENERATOR_SKILL, "generator_skill"),
+            (at::GENERATOR_SKILLED_HERE, "generator_skilled_here"),
+        ] {
+            assert_eq!(NAMES[at].0, name);
+        }
+    }
 }

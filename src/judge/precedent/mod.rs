@@ -7,8 +7,8 @@ mod casebook;
 mod columns;
 mod experience;
 
-pub use casebook::{Candidate, Casebook, Digest};
-pub use columns::{COLUMNS, Precedent, columns, features};
+pub use casebook::{Candidate, Casebook, Digest, Evicted};
+pub use columns::{COLUMNS, Precedent, columns, features, without_generator};
 pub use experience::{Background, Experience};
 
 /// Candidates of a CVE that are kept, and that one is compared with: the newest.

@@ -12,6 +12,8 @@ use crate::event::patch::Patch;
 use crate::event::reason::Reason;
 use crate::event::record::{Output, Record};
 use crate::event::topic::Topic;
+use crate::event::verdict::{VerdictEvent, verdict_key};
+use crate::judge::code::Sketched;
 use crate::policy::{Question, urgency};
 use crate::stage::route::Routing;
 use crate::table::{Asking, Standing};
@@ -103,6 +105,26 @@ impl Telling<'_> {
             .open_items
             .propose(&self.asking, blocking, opened_at);
         vec![item, entry]
+    }
+
+    /// The patch as a candidate without a verdict.
+    pub(super) fn candidate(&self, sketched: &Sketched) -> Output {
+        let cve_id = self.asking.cve_id;
+        let event = VerdictEvent {
+            cve_id: Cow::Borrowed(cve_id),
+            patch_id: Cow::Borrowed(self.asking.patch_id),
+            patch_digest: Cow::Borrowed(&self.digest),
+            verdict: None,
+            language: Cow::Borrowed(sketched.language.as_str()),
+            generator: self.patch.generator.as_deref().map(Cow::Borrowed),
+            sketch: Cow::Owned(sketched.sketch.to_text()),
+            source: self.source.clone(),
+        };
+        Output {
+            partition_by: Some(cve_id.to_owned()),
+            key: Some(verdict_key(cve_id, &self.digest).into_bytes()),
+            ..self.output(Topic::Verdicts, json(&event, FACTS_BYTES))
+        }
     }
 
     fn output(&self, topic: Topic, value: Vec<u8>) -> Output {

@@ -97,6 +97,7 @@ fn sealed_by_another(key: &str) -> Vec<u8> {
     let memory = ExactMemory::start(&MemoryConfig::default(), &theirs, 1, metrics).unwrap();
     let lie = Remembered {
         judgement: JudgementRecord {
+            forest: None,
             judge: JudgeName::Advisory,
             version: 1,
             p: None,

@@ -10,7 +10,7 @@ use crisol::log::source::Coordinates;
 use crisol::memory::{ExactMemory, MemoryConfig, MemoryMetrics};
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
-use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
+use crisol::table::{TableBounds, Tables};
 use prometheus::Registry;
 use serde_json::{Value, json};
 
@@ -24,11 +24,7 @@ struct Side {
 
 fn side(world: &World, remembers: bool, risk: RiskConfig) -> Side {
     let limits = EventLimits::default();
-    let tables = Arc::new(Tables::detached(
-        ApvConfig::default(),
-        OpenItemsConfig::default(),
-        &limits,
-    ));
+    let tables = Arc::new(Tables::detached(&TableBounds::default(), &limits));
     let registry = Registry::new();
     let pipeline = Pipeline::new(
         Arc::clone(&tables),

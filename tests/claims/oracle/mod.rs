@@ -22,7 +22,7 @@
 
 mod account;
 mod apv;
-mod code;
+pub mod code;
 mod compare;
 mod dead;
 mod draft;
@@ -35,7 +35,7 @@ mod kind;
 mod make;
 mod manifest;
 mod open;
-mod random;
+pub mod random;
 mod reach;
 mod report;
 mod sighting;

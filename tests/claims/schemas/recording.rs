@@ -6,11 +6,15 @@ use crisol::diff::DiffLimits;
 use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Record};
 use crisol::event::topic::Topic;
+use crisol::judge::code::Loaded;
+use crisol::judge::models::Models;
 use crisol::log::source::Coordinates;
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
-use crisol::table::{ApvConfig, OpenItemsConfig, Tables};
+use crisol::table::{TableBounds, Tables};
 use serde_json::Value;
+
+use crate::judgement::shipped_with;
 
 use super::examples;
 
@@ -25,22 +29,31 @@ pub(super) struct Event {
 }
 
 /// Returns what the pipeline writes for every example of `patches`, with room for every diff and
-/// again with little.
+/// again with little, and once more with a forest that refuses all code.
 pub(super) fn events() -> Vec<Event> {
-    let mut events = run(&PipelineConfig::default());
+    let mut events = run(&PipelineConfig::default(), Models::default());
     let little = PipelineConfig {
         max_output_bytes: LITTLE_ROOM,
         ..PipelineConfig::default()
     };
     let omitted = |event: &Event| event.value["patch"].get("omitted").is_some();
-    for mut event in run(&little).into_iter().filter(omitted) {
+    for mut event in run(&little, Models::default()).into_iter().filter(omitted) {
         event.name.push_str("-omitted");
+        events.push(event);
+    }
+    let judged = |event: &Event| {
+        event.topic == Topic::Verdicts || event.value["facts"]["judgement"]["judge"] == "forest"
+    };
+    let refusing = Loaded::read(&shipped_with(2.0, 1.0)).unwrap();
+    let forest = run(&PipelineConfig::default(), Models::new(Some(refusing)));
+    for mut event in forest.into_iter().filter(judged) {
+        event.name.push_str("-forest");
         events.push(event);
     }
     events
 }
 
-fn run(config: &PipelineConfig) -> Vec<Event> {
+fn run(config: &PipelineConfig, models: Models) -> Vec<Event> {
     let limits = EventLimits::default();
     let pipeline = Pipeline::new(
         Arc::new(tables(&limits)),
@@ -49,7 +62,8 @@ fn run(config: &PipelineConfig) -> Vec<Event> {
         DiffLimits::default(),
         RiskConfig::default(),
         || 1_767_225_600_000,
-    );
+    )
+    .with_models(Arc::new(models));
     let inputs = examples(Topic::Patches);
     let mut names: Vec<String> = inputs.iter().map(|(path, _)| stem(path)).collect();
     let mut records: Vec<Record> = (0..)
@@ -85,7 +99,7 @@ fn run(config: &PipelineConfig) -> Vec<Event> {
 
 /// Returns tables that hold the examples of `apv` and `control`; a control file is named by its key.
 fn tables(limits: &EventLimits) -> Tables {
-    let tables = Tables::detached(ApvConfig::default(), OpenItemsConfig::default(), limits);
+    let tables = Tables::detached(&TableBounds::default(), limits);
     for (path, value) in examples(Topic::Apv) {
         let value = value.to_string();
         tables

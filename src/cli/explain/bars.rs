@@ -1,0 +1,78 @@
+//! Reasons as bars of characters.
+
+use std::fmt::Write as _;
+
+use crate::judge::explain::Reasons;
+
+/// Reasons that are told one by one.
+pub(super) const TOLD: usize = 12;
+/// The longest bar, in characters.
+const LONGEST: f64 = 30.0;
+
+/// Returns the reasons, largest first, a line each; what adds is `+`, what takes away `-`.
+pub(super) fn drawn(reasons: &Reasons) -> String {
+    let told = reasons.contributions.iter().take(TOLD);
+    let largest = told.clone().map(|one| one.adds.abs()).fold(0.0, f64::max);
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  {:<26} {:>38} {:+.3} {}",
+        "expected of any patch", "", reasons.base, reasons.unit
+    );
+    for one in told {
+        let length = (one.adds.abs() / largest * LONGEST).round().max(1.0) as usize;
+        let bar = if one.adds > 0.0 { "+" } else { "-" }.repeat(length);
+        let value = format!("{} {}", short(one.value), one.unit);
+        let _ = writeln!(
+            text,
+            "  {:<26} {value:>38} {:+.3} {bar}",
+            one.feature, one.adds
+        );
+    }
+    if let Some((count, adds)) = rest(reasons) {
+        let _ = writeln!(
+            text,
+            "  {:<26} {:>38} {adds:+.3}",
+            format!("{count} others"),
+            ""
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  {:<26} {:>38} {:+.3}",
+        "together", "", reasons.score
+    );
+    text
+}
+
+/// Returns how many reasons are not told, and what they add together.
+pub(super) fn rest(reasons: &Reasons) -> Option<(usize, f64)> {
+    let rest = reasons.contributions.get(TOLD..)?;
+    (!rest.is_empty()).then(|| (rest.len(), rest.iter().map(|one| one.adds).sum()))
+}
+
+/// Returns a value with no more digits than people read.
+pub(super) fn short(value: f32) -> String {
+    if value == value.trunc() {
+        format!("{value}")
+    } else {
+        format!("{value:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::explain::svg::tests::reasons;
+
+    #[test]
+    fn the_largest_has_the_longest_bar_and_signs_tell_the_way() {
+        let text = drawn(&reasons(14));
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line("feature_0 ").ends_with(&"-".repeat(30)), "{text}");
+        assert!(line("feature_1 ").ends_with("+++++"), "{text}");
+        assert!(text.contains("2 others"), "{text}");
+        assert!(!text.contains("feature_12"), "{text}");
+    }
+}

@@ -1,0 +1,255 @@
+//! The judge of code: a model in force, asked for one patch at a time.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::diff::Diff;
+use crate::event::decision::{ForestRecord, JudgeName, JudgementRecord};
+use crate::judge::features::{Extractor, Language};
+use crate::judge::model::{Model, ModelError, digest_of};
+use crate::judge::opinion::{Judgement, Opinion};
+use crate::judge::precedent::{self, Casebook, Digest, without_generator};
+use crate::judge::sketch::Sketch;
+
+/// The version of what stands around the model: it changes whenever the way from a score to an opinion does.
+const VERSION: u32 = 1;
+/// Its findings, as they stand on events.
+const APPROVES: &str = "approves";
+const REFUSES: &str = "refuses";
+const UNSURE: &str = "unsure";
+/// A wargame of this very patch says that it does not work.
+const REFUTED: &str = "refuted_by_wargame";
+
+/// A model that was read, and the digest by which events name it.
+#[derive(Debug, PartialEq)]
+pub struct Loaded {
+    model: Model,
+    digest: String,
+}
+
+impl Loaded {
+    /// Reads a model's file.
+    ///
+    /// # Errors
+    /// [`ModelError`] if it is none for this build.
+    pub fn read(file: &[u8]) -> Result<Self, ModelError> {
+        Ok(Self {
+            model: Model::read(file)?,
+            digest: digest_of(file),
+        })
+    }
+
+    /// Returns the model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Returns the SHA-256 of its file, 64 hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+/// A patch of code about to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its diff.
+    pub diff: &'a Diff<'a>,
+    /// Its CVE.
+    pub cve_id: &'a str,
+    /// The digest of its diff.
+    pub digest: &'a Digest,
+    /// The hash of who made it, if its producer says.
+    pub generator: Option<u64>,
+}
+
+/// What later candidates are compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sketched {
+    /// The sketch.
+    pub sketch: Sketch,
+    /// The language of most of the changed lines.
+    pub language: Language,
+    /// Whether memory knows this very patch already.
+    pub known: bool,
+}
+
+/// Reads and scores patches one after another; keeps what it needs from one to the next.
+#[derive(Debug, Default)]
+pub struct Scorer {
+    extractor: Extractor,
+    row: Vec<f32>,
+}
+
+/// What came of asking the model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// What it says.
+    Judged(Box<(Judgement, Sketched)>),
+    /// The patch changes no code that runs beside tests, so it is like nothing that the model learnt from.
+    NoSource,
+}
+
+/// Judging failed: a defect, caught so that the stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the model failed on this patch")]
+pub struct ModelFailed;
+
+impl Scorer {
+    /// Takes the first look at a patch, with what memory knows.
+    ///
+    /// An approval must also hold with the generator's name taken away: a name is the producer's word, and may
+    /// make an approval harder but never easier.
+    ///
+    /// # Errors
+    /// [`ModelFailed`] if the model panics or says no number.
+    pub fn first_look(
+        &mut self,
+        loaded: &Loaded,
+        asked: &Asked<'_>,
+        book: &Casebook,
+    ) -> Result<Seen, ModelFailed> {
+        catch_unwind(AssertUnwindSafe(|| self.look(loaded, asked, book)))
+            .ok()
+            .flatten()
+            .ok_or(ModelFailed)
+    }
+
+    fn look(&mut self, loaded: &Loaded, asked: &Asked<'_>, book: &Casebook) -> Option<Seen> {
+        let read = self.extractor.read(asked.diff);
+        if !read.has_source {
+            return Some(Seen::NoSource);
+        }
+        let memory = book.recall(
+            asked.cve_id,
+            asked.digest,
+            &read.sketch,
+            read.language,
+            asked.generator,
+        );
+        self.row.clear();
+        self.row.extend_from_slice(&read.features);
+        self.row.extend_from_slice(&memory);
+        let own = book.of(asked.cve_id, asked.digest);
+        let refuted = own.and_then(|own| own.mitigated) == Some(false);
+        let judgement = judged(loaded, &mut self.row, to_text(&memory), refuted)?;
+        let sketched = Sketched {
+            sketch: read.sketch,
+            language: read.language,
+            known: own.is_some(),
+        };
+        Some(Seen::Judged(Box::new((judgement, sketched))))
+    }
+}
+
+type Memory = [f32; precedent::COLUMNS];
+
+/// Returns what a model says of a row; `None` if it says no number.
+fn judged(loaded: &Loaded, row: &mut [f32], recalled: String, refuted: bool) -> Option<Judgement> {
+    let look = &loaded.model.first;
+    let p = look.probability(row);
+    let mut unnamed = None;
+    if p >= look.accept {
+        let memory = row.last_chunk_mut::<{ precedent::COLUMNS }>()?;
+        *memory = without_generator(memory);
+        unnamed = Some(look.probability(row));
+    }
+    let record = ForestRecord {
+        model: loaded.digest.clone(),
+        accept: look.accept,
+        refuse: look.refuse,
+        unnamed,
+        recalled,
+    };
+    let numbers = [Some(p), unnamed];
+    let are_numbers = numbers.iter().flatten().all(|p| p.is_finite());
+    are_numbers.then(|| judgement(p, record, refuted))
+}
+
+/// Returns what another model says of a recorded judgement's patch, with what memory knew then; `None` if what was
+/// recorded is not of this build's columns.
+pub fn judge_recorded(
+    loaded: &Loaded,
+    diff: &Diff<'_>,
+    record: &JudgementRecord,
+) -> Option<Judgement> {
+    let forest = record.forest.as_ref()?;
+    let mut row = recorded_row(diff, forest)?;
+    let refuted = record.finding.as_deref() == Some(REFUTED);
+    judged(loaded, &mut row, forest.recalled.clone(), refuted)
+}
+
+fn judgement(p: f64, forest: ForestRecord, refuted: bool) -> Judgement {
+    let sure = forest.unnamed.map_or(p, |unnamed| unnamed.min(p));
+    let finding = match () {
+        () if refuted => REFUTED,
+        () if sure >= forest.accept => APPROVES,
+        () if p <= forest.refuse => REFUSES,
+        () => UNSURE,
+    };
+    let record = JudgementRecord {
+        judge: JudgeName::Forest,
+        version: VERSION,
+        p: Some(p),
+        finding: Some(Cow::Borrowed(finding)),
+        detail: None,
+        level: None,
+        evidence: None,
+        bumps: Vec::new(),
+        forest: Some(forest),
+    };
+    Judgement {
+        opinion: opinion_of(&record).unwrap_or(Opinion::Unavailable),
+        pure_bump: false,
+        record,
+    }
+}
+
+/// Returns the opinion of a recorded judgement; `None` if it is none of this judge and version.
+pub(super) fn opinion_of(record: &JudgementRecord) -> Option<Opinion> {
+    if record.judge != JudgeName::Forest || record.version != VERSION {
+        return None;
+    }
+    let forest = record.forest.as_ref()?;
+    let p = record.p?;
+    let finding = record.finding.as_deref()?;
+    Some(Opinion::Estimate {
+        p: forest.unnamed.map_or(p, |unnamed| unnamed.min(p)),
+        approves: finding == APPROVES,
+        refuses: finding == REFUSES || finding == REFUTED,
+    })
+}
+
+/// Returns features of memory as text: four bytes each, lowest first, in base64, so that they come back to the
+/// bit.
+fn to_text(memory: &Memory) -> String {
+    let bytes: Vec<u8> = memory
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    STANDARD_NO_PAD.encode(bytes)
+}
+
+/// Returns the row of a diff of which nothing is known: no earlier candidate, no generator, an empty memory.
+pub fn row_of_stranger(diff: &Diff<'_>) -> Vec<f32> {
+    let read = Extractor::default().read(diff);
+    let nobody = Casebook::default();
+    let memory = nobody.recall("", &Digest::default(), &read.sketch, read.language, None);
+    [read.features.as_slice(), &memory].concat()
+}
+
+/// Returns the row that a recorded judgement was made on: the features of the diff, and those of memory as they
+/// were recorded; `None` if what was recorded is not of this build's columns.
+pub fn recorded_row(diff: &Diff<'_>, forest: &ForestRecord) -> Option<Vec<f32>> {
+    let bytes = STANDARD_NO_PAD.decode(&forest.recalled).ok()?;
+    let (values, rest) = bytes.as_chunks::<4>();
+    if values.len() != precedent::COLUMNS || !rest.is_empty() {
+        return None;
+    }
+    let mut row = Extractor::default().read(diff).features;
+    row.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    row.iter().all(|value| value.is_finite()).then_some(row)
+}
