@@ -25,17 +25,17 @@ use serde_json::{Value, json};
 use crate::fixture::Cluster;
 use crate::stream::{PARTITIONS, Replica, Stream, snapshot};
 
-const CVE: &str = "CVE-2031-7";
+pub const CVE: &str = "CVE-2031-7";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A patch of code; `guard` is the line that it adds.
-fn diff(guard: &str) -> String {
+pub fn diff(guard: &str) -> String {
     format!(
         "--- a/src/copy.c\n+++ b/src/copy.c\n@@ -10,4 +10,6 @@ int take(char *input, size_t length)\n {{\n     char buffer[64];\n+    {guard}\n+        return -1;\n     memcpy(buffer, input, length);\n     return use(buffer);\n"
     )
 }
 
-fn apv() -> Value {
+pub fn apv() -> Value {
     json!({
         "cve_id": CVE, "modified": "2026-01-01T00:00:00Z", "priority": "low",
         "affected_packages": [{
@@ -44,7 +44,7 @@ fn apv() -> Value {
     })
 }
 
-fn patch(id: &str, diff: &str, generator: Option<&str>) -> Value {
+pub fn patch(id: &str, diff: &str, generator: Option<&str>) -> Value {
     json!({"patch_id": id, "cve_id": CVE, "diff_content": diff, "generator": generator})
 }
 

@@ -17,6 +17,7 @@ mod oracle;
 mod stream;
 
 mod ab;
+mod backtest;
 mod broker;
 mod cli;
 mod completions;

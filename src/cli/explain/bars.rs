@@ -1,7 +1,5 @@
 //! Reasons as bars of characters.
 
-use std::fmt::Write as _;
-
 use crate::judge::explain::Reasons;
 
 /// Reasons that are told one by one.
@@ -14,35 +12,26 @@ pub(super) fn drawn(reasons: &Reasons) -> String {
     let told = reasons.contributions.iter().take(TOLD);
     let largest = told.clone().map(|one| one.adds.abs()).fold(0.0, f64::max);
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "  {:<26} {:>38} {:+.3} {}",
-        "expected of any patch", "", reasons.base, reasons.unit
-    );
+    let mut line = |name: &str, value: &str, adds: f64, bar: &str, unit: &str| {
+        let bar = if unit.is_empty() {
+            bar.to_owned()
+        } else {
+            format!("{bar:<30} {unit}")
+        };
+        let line = format!("  {name:<26} {value:>8} {adds:+8.3} {bar}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    line("expected of any patch", "", reasons.base, "", reasons.unit);
     for one in told {
         let length = (one.adds.abs() / largest * LONGEST).round().max(1.0) as usize;
         let bar = if one.adds > 0.0 { "+" } else { "-" }.repeat(length);
-        let value = format!("{} {}", short(one.value), one.unit);
-        let _ = writeln!(
-            text,
-            "  {:<26} {value:>38} {:+.3} {bar}",
-            one.feature, one.adds
-        );
+        line(&one.feature, &short(one.value), one.adds, &bar, one.unit);
     }
     if let Some((count, adds)) = rest(reasons) {
-        let _ = writeln!(
-            text,
-            "  {:<26} {:>38} {adds:+.3}",
-            format!("{count} others"),
-            ""
-        );
+        line(&format!("{count} others"), "", adds, "", "");
     }
-    let _ = writeln!(
-        text,
-        "  {:<26} {:>38} {:+.3}",
-        "together", "", reasons.score
-    );
+    line("together", "", reasons.score, "", "");
     text
 }
 
@@ -70,8 +59,11 @@ mod tests {
     fn the_largest_has_the_longest_bar_and_signs_tell_the_way() {
         let text = drawn(&reasons(14));
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line("feature_0 ").ends_with(&"-".repeat(30)), "{text}");
-        assert!(line("feature_1 ").ends_with("+++++"), "{text}");
+        assert!(line("feature_0 ").contains(&"-".repeat(30)), "{text}");
+        assert!(
+            line("feature_1 ").ends_with("+0.200 +++++                          lines"),
+            "{text}"
+        );
         assert!(text.contains("2 others"), "{text}");
         assert!(!text.contains("feature_12"), "{text}");
     }

@@ -8,7 +8,7 @@ use crate::judge::explain::Reasons;
 /// Sizes, in pixels.
 const ROW: usize = 24;
 const TOP: usize = 56;
-const LABELS: usize = 340;
+const LABELS: usize = 470;
 const BARS: f64 = 260.0;
 
 /// Returns a drawing: a bar for each reason, to the right if it adds, to the left if it takes away.
@@ -20,7 +20,7 @@ pub(super) fn drawn(reasons: &Reasons) -> String {
         .fold(f64::MIN_POSITIVE, f64::max);
     let middle = LABELS as f64 + BARS;
     let width = LABELS + 2 * BARS as usize + 80;
-    let height = TOP + ROW * (told.len() + 3);
+    let height = TOP + ROW * (told.len() + 2);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\" role=\"img\">\n\
          <title>why p = {:.4}</title>\n\
@@ -33,7 +33,7 @@ pub(super) fn drawn(reasons: &Reasons) -> String {
         reasons.base,
         reasons.score,
         escaped(reasons.unit),
-        height - ROW,
+        TOP + ROW * told.len(),
     );
     for (row, one) in told.iter().enumerate() {
         let y = TOP + ROW * row;
@@ -117,10 +117,10 @@ pub(super) mod tests {
     fn what_adds_points_right_and_what_takes_away_left() {
         let svg = drawn(&reasons(3));
         assert!(
-            svg.contains("x=\"340.0\" y=\"60\" width=\"260.0\""),
+            svg.contains("x=\"470.0\" y=\"60\" width=\"260.0\""),
             "{svg}"
         );
-        assert!(svg.contains("x=\"600.0\" y=\"84\" width=\"43.3\""), "{svg}");
+        assert!(svg.contains("x=\"730.0\" y=\"84\" width=\"43.3\""), "{svg}");
         assert_eq!(svg.matches("<rect").count(), 4);
         assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
     }
