@@ -106,7 +106,7 @@ fn measure(
         taught,
         seed: args.seed,
     };
-    let measured = closed_loop(data, &fitted.first, &simulation);
+    let measured = closed_loop(data, &fitted.first, fitted.second.as_ref(), &simulation);
     Ok((fitted, measured))
 }
 
@@ -159,6 +159,19 @@ impl Report {
             figures
                 .map(|(name, [value, within, bound])| vec![name.to_owned(), value, within, bound]),
         );
+        if let Some(second) = &measured.second_look {
+            println!(
+                "second look at {} that pass their wargame, {:.3} of them right: accepts {:.3} ({:.3} to {:.3}), {:.3} of that right ({:.3} to {:.3})",
+                second.n,
+                second.right,
+                second.coverage,
+                second.coverage_within.0,
+                second.coverage_within.1,
+                second.precision,
+                second.precision_within.0,
+                second.precision_within.1,
+            );
+        }
         let parts = measured.by_source.iter().chain(&measured.by_language);
         output::table(
             &["part", "patches", "area", "decided", "of it right"],

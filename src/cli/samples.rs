@@ -15,6 +15,8 @@ use crate::judge::train::{LabelledPatch, RowError, Sample};
 
 /// The longest line, in bytes: a record's limit, and room for what is told beside the diff.
 const LINE_BYTES: usize = 2 << 20;
+/// Patches that are left out and told one by one.
+const MAX_TOLD: usize = 5;
 /// What gzip begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -62,6 +64,7 @@ pub(super) fn load(path: &Path, wanted: &Wanted) -> Result<Loaded, Failure> {
     let mut extractor = Extractor::default();
     let mut samples = Vec::new();
     let mut digest = Sha256::new();
+    let mut left_out = 0_usize;
     let wrong = |number: usize, what: &dyn std::fmt::Display| {
         Failure::new(
             Exit::Usage,
@@ -88,11 +91,17 @@ pub(super) fn load(path: &Path, wanted: &Wanted) -> Result<Loaded, Failure> {
             match patch.sample(&mut extractor) {
                 Ok(sample) => samples.push(sample),
                 Err(error) => {
-                    let error = printable(&error.to_string());
-                    eprintln!("{}, line {number}: left out: {error}", path.display());
+                    left_out += 1;
+                    if left_out <= MAX_TOLD {
+                        let error = printable(&error.to_string());
+                        eprintln!("{}, line {number}: left out: {error}", path.display());
+                    }
                 }
             }
         }
+    }
+    if let Some(more) = left_out.checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+        eprintln!("{}: {more} further patches left out", path.display());
     }
     let digest: [u8; 32] = digest.finalize().into();
     Ok(Loaded {

@@ -74,10 +74,31 @@ pub struct Measured {
     pub n: usize,
     /// Their projects.
     pub projects: usize,
+    /// The second look at those that pass their wargame; absent where the model has none.
+    pub second_look: Option<SecondLook>,
     /// The figures for each collection.
     pub by_source: BTreeMap<String, Part>,
     /// The figures for each language.
     pub by_language: BTreeMap<String, Part>,
+}
+
+/// How well the second look tells right ones among those that pass their wargame.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SecondLook {
+    /// Candidates that pass.
+    pub n: usize,
+    /// The share of them that is right: what passing alone is worth.
+    pub right: f64,
+    /// The chance that a right one has a higher p than a wrong one.
+    pub auc: f64,
+    /// The share of them that is accepted.
+    pub coverage: f64,
+    /// The share of that which is right.
+    pub precision: f64,
+    /// Bounds of coverage that hold 95 % of draws of projects and orders.
+    pub coverage_within: (f64, f64),
+    /// The same of precision.
+    pub precision_within: (f64, f64),
 }
 
 /// A part of the candidates.
@@ -90,8 +111,13 @@ pub struct Part {
     pub figures: Figures<f64>,
 }
 
-/// Simulates streams of the samples in several orders and measures the look on them.
-pub fn closed_loop(samples: &[Sample], look: &Look, simulation: &Simulation) -> Measured {
+/// Simulates streams of the samples in several orders and measures both looks on them.
+pub fn closed_loop(
+    samples: &[Sample],
+    look: &Look,
+    second: Option<&Look>,
+    simulation: &Simulation,
+) -> Measured {
     let all: Vec<usize> = (0..samples.len()).collect();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for sample in samples {
@@ -146,6 +172,31 @@ pub fn closed_loop(samples: &[Sample], look: &Look, simulation: &Simulation) -> 
             })
             .collect()
     };
+    let passed: Vec<Vec<Case>> = match second {
+        None => Vec::new(),
+        Some(second) => arrived_in
+            .iter()
+            .map(|arrived| {
+                let passed = arrived.iter().filter(|one| {
+                    let sample = samples.get(one.sample);
+                    sample.is_some_and(|sample| sample.replay.mitigated() == Some(true))
+                });
+                passed
+                    .filter_map(|one| {
+                        let said = second.said(&one.features);
+                        case(
+                            samples,
+                            &names,
+                            &Arrived {
+                                said,
+                                ..one.clone()
+                            },
+                        )
+                    })
+                    .collect()
+            })
+            .collect(),
+    };
     Measured {
         figures: figures(&pooled),
         intervals: intervals(&orders, names.len(), simulation.seed),
@@ -153,8 +204,25 @@ pub fn closed_loop(samples: &[Sample], look: &Look, simulation: &Simulation) -> 
         replayed_share: replayed as f64 / pooled.len().max(1) as f64,
         n: samples.len(),
         projects: names.len(),
+        second_look: second.map(|_| second_look(&passed, names.len(), simulation)),
         by_source: parts(|sample| sample.source.clone()),
         by_language: parts(|sample| format!("{:?}", sample.language)),
+    }
+}
+
+fn second_look(passed: &[Vec<Case>], projects: usize, simulation: &Simulation) -> SecondLook {
+    let pooled = passed.concat();
+    let figures = figures(&pooled);
+    let within = intervals(passed, projects, simulation.seed);
+    let right = pooled.iter().filter(|case| case.label).count();
+    SecondLook {
+        n: pooled.len() / passed.len().max(1),
+        right: right as f64 / pooled.len().max(1) as f64,
+        auc: figures.auc,
+        coverage: figures.accept_share,
+        precision: figures.accept_precision,
+        coverage_within: within.accept_share,
+        precision_within: within.accept_precision,
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Protocol {
     /// The share of what is decided alone that must be right in the simulation. A margin above what is
     /// promised, because projects differ.
     pub goal: f64,
+    /// The share of what the second look accepts that must be right out of fold. The margin is wider, because
+    /// it approves, and because what passes its wargame differs more from project to project.
+    pub second_goal: f64,
     /// The share of what is decided alone that is replayed all the same.
     pub explored: f64,
     /// P from which a patch may be accepted; policy's threshold.
@@ -52,6 +55,7 @@ impl Default for Protocol {
         Self {
             folds: 5,
             goal: 0.952,
+            second_goal: 0.975,
             explored: 0.1,
             accept: 0.95,
             taught: Taught::Replay,
@@ -370,7 +374,7 @@ impl Fitter<'_> {
         let models = self.held_out(streams, passed)?;
         let scored = self.scored(&models, closed, passed);
         let calibration = Calibration::fit(&scored)?;
-        let accept = accept_at(&calibration, &scored, self.protocol.goal);
+        let accept = accept_at(&calibration, &scored, self.protocol.second_goal);
         Ok(Look {
             forest: self.fitted(streams.iter(), &passed)?,
             calibration,
