@@ -120,14 +120,14 @@ fn main() {
             black_box(join(&patches, &tables, Duration::ZERO));
         }
     });
-    let models = Arc::new(Models::new(ModelConfig::default().load().unwrap()));
-    let model = models.active();
+    let models = Models::of(ModelConfig::default().load().unwrap()).unwrap();
+    let picked = models.in_force();
     let judged = |records: &[Record], with_model: bool| {
         let judges = Judges {
             control: &control,
             risk: &risk,
-            models: &models,
-            model: model.as_deref().filter(|_| with_model),
+            models: with_model.then_some(&models),
+            picked: &picked,
             verdicts: &tables.verdicts,
         };
         fastest(|| {

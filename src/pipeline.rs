@@ -59,7 +59,7 @@ pub struct Pipeline {
     clock: Clock,
     memory: Option<Arc<ExactMemory>>,
     sampling: Option<(Sampler, AbConfig)>,
-    models: Arc<Models>,
+    models: Option<Arc<Models>>,
     rules: [u8; 32],
 }
 
@@ -83,7 +83,7 @@ impl Pipeline {
             clock,
             memory: None,
             sampling: None,
-            models: Arc::new(Models::default()),
+            models: None,
             rules,
         }
     }
@@ -98,7 +98,10 @@ impl Pipeline {
 
     /// Returns the pipeline with a judge of code.
     pub fn with_models(self, models: Arc<Models>) -> Self {
-        Self { models, ..self }
+        Self {
+            models: Some(models),
+            ..self
+        }
     }
 
     /// Returns the pipeline with a sample for A/B comparisons, of this size where `control` says nothing.
@@ -192,10 +195,11 @@ impl Pipeline {
             Duration::from_millis(self.config.join_wait_ms),
         );
         // A batch sees one model.
-        let model = self.models.active();
+        let models = self.models.as_deref();
+        let picked = models.map(Models::in_force).unwrap_or_default();
         // Memory says what it knows of this very patch.
         let rules = Rules {
-            digest: self.rules_with(model.as_deref()),
+            digest: self.rules_with(picked.active.as_deref()),
             policy: Policy::in_force(control.policy_version).version,
         };
         let recalled = recall(
@@ -209,8 +213,8 @@ impl Pipeline {
         let judges = Judges {
             control: &control,
             risk: &self.risk,
-            models: &self.models,
-            model: model.as_deref(),
+            models,
+            picked: &picked,
             verdicts: &self.tables.verdicts,
         };
         let judged = judges.judge(&patches, &diffs, &joined, &recalled);

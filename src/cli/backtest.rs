@@ -131,8 +131,8 @@ impl Candidate {
         let model = match &args.model {
             None => None,
             Some(path) => ModelConfig {
-                enabled: true,
                 path: Some(path.clone()),
+                ..ModelConfig::default()
             }
             .load()
             .map_err(|error| Failure::new(Exit::Usage, error))?,

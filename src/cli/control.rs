@@ -153,6 +153,8 @@ fn rows(control: &Control) -> Vec<(String, Value)> {
         ("policy_version".to_owned(), json!(control.policy_version)),
         ("ab_enabled".to_owned(), json!(control.ab_enabled)),
         ("ab_rate".to_owned(), json!(control.ab_rate)),
+        ("model_active".to_owned(), json!(control.model_active)),
+        ("model_shadow".to_owned(), json!(control.model_shadow)),
     ];
     let levels = control
         .evidence

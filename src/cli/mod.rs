@@ -180,7 +180,9 @@ fn models(settings: &Settings) -> Result<Arc<Models>, Failure> {
         .model
         .load()
         .map_err(|error| Failure::new(Exit::Config, error))?;
-    Ok(Arc::new(Models::new(model)))
+    Models::of(model)
+        .map(Arc::new)
+        .map_err(|error| Failure::new(Exit::Internal, error))
 }
 
 /// Returns the failure of a command that cannot read a topic, and what to look at.

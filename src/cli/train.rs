@@ -94,6 +94,7 @@ pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
             decided_share: fitted.decided.0,
             decided_right: fitted.decided.1,
         },
+        reference: fitted.reference,
         first: fitted.first,
         second: fitted.second,
     };

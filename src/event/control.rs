@@ -26,6 +26,8 @@ pub enum ControlValue {
     Version(u32),
     /// A share, 0 to 1.
     Share(f64),
+    /// The SHA-256 of a file, 64 hexadecimal digits.
+    Digest(String),
     /// A count of agreement.
     Evidence(EvidenceRecord),
     /// Where a partition is halted, and why.
@@ -66,6 +68,10 @@ pub enum ControlKey {
     AbEnabled,
     /// The share that is sampled.
     AbRate,
+    /// The model that judges code, by its digest.
+    ModelActive,
+    /// The model that is compared with it.
+    ModelShadow,
     /// How often wargames agreed with a judge at a level, as one writer counted.
     Evidence {
         /// The judge, such as `advisory`.
@@ -96,13 +102,15 @@ impl ControlKey {
             "policy_version" => return Ok(Self::PolicyVersion),
             "ab_enabled" => return Ok(Self::AbEnabled),
             "ab_rate" => return Ok(Self::AbRate),
+            "model_active" => return Ok(Self::ModelActive),
+            "model_shadow" => return Ok(Self::ModelShadow),
             _ => {}
         }
         let unknown = || {
             CodecError::schema(
                 "key",
                 format!(
-                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, evidence.<judge>.<level>.<writer> and halt.<topic>.<partition>"
+                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, model_active, model_shadow, evidence.<judge>.<level>.<writer> and halt.<topic>.<partition>"
                 ),
             )
         };
@@ -135,6 +143,8 @@ impl ControlKey {
             Self::PolicyVersion => "policy_version".to_owned(),
             Self::AbEnabled => "ab_enabled".to_owned(),
             Self::AbRate => "ab_rate".to_owned(),
+            Self::ModelActive => "model_active".to_owned(),
+            Self::ModelShadow => "model_shadow".to_owned(),
             Self::Evidence {
                 judge,
                 level,
@@ -168,6 +178,12 @@ impl ControlKey {
                 return Ok(());
             }
             (Self::Halt { .. }, ControlValue::Halt(_)) => return Ok(()),
+            (Self::ModelActive | Self::ModelShadow, ControlValue::Digest(digest))
+                if id::from_hex(digest).is_some() =>
+            {
+                return Ok(());
+            }
+            (Self::ModelActive | Self::ModelShadow, _) => "a model's digest, 64 hexadecimal digits",
             (Self::KillSwitch | Self::AutoApprove | Self::AbEnabled, _) => "true or false",
             (Self::AbRate, _) => "a share from 0 to 1",
             (Self::PolicyVersion, _) => "a version number",
@@ -195,6 +211,10 @@ pub struct Control {
     pub ab_enabled: Option<bool>,
     /// The share that is sampled, 0 to 1, where `control` says it.
     pub ab_rate: Option<f64>,
+    /// The digest of the model that judges code, where `control` says it.
+    pub model_active: Option<String>,
+    /// The digest of the model that is compared with it, where `control` says it.
+    pub model_shadow: Option<String>,
     /// Counts of agreement by judge and level, then writer.
     pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, EvidenceRecord>>>,
     /// Partitions that are halted, by input and number.
@@ -232,6 +252,14 @@ impl Control {
                 self.ab_rate = Some(f64::from(*whole));
             }
             (ControlKey::AbRate, _) => self.ab_rate = None,
+            (ControlKey::ModelActive, Some(ControlValue::Digest(digest))) => {
+                self.model_active = Some(digest.clone());
+            }
+            (ControlKey::ModelActive, _) => self.model_active = None,
+            (ControlKey::ModelShadow, Some(ControlValue::Digest(digest))) => {
+                self.model_shadow = Some(digest.clone());
+            }
+            (ControlKey::ModelShadow, _) => self.model_shadow = None,
             (
                 ControlKey::Evidence {
                     judge,
@@ -301,6 +329,8 @@ mod tests {
             "policy_version",
             "ab_enabled",
             "ab_rate",
+            "model_active",
+            "model_shadow",
             "evidence.advisory.patch.w0",
             "halt.patches.3",
         ] {

@@ -22,6 +22,8 @@ const REFUSES: &str = "refuses";
 const UNSURE: &str = "unsure";
 /// A wargame of this very patch says that it does not work.
 const REFUTED: &str = "refuted_by_wargame";
+/// All of them.
+pub(super) const FINDINGS: [&str; 4] = [APPROVES, REFUSES, UNSURE, REFUTED];
 
 /// A model that was read, and the digest by which events name it.
 #[derive(Debug, PartialEq)]
@@ -82,6 +84,7 @@ pub struct Sketched {
 pub struct Scorer {
     extractor: Extractor,
     row: Vec<f32>,
+    looks: u32,
 }
 
 /// What came of asking the model.
@@ -118,6 +121,34 @@ impl Scorer {
             .ok_or(ModelFailed)
     }
 
+    /// Returns how many rows it has looked at, as far as 32 bits go.
+    pub(super) fn looks(&self) -> u32 {
+        self.looks
+    }
+
+    /// Returns the row that it has looked at last.
+    pub(super) fn row(&self) -> &[f32] {
+        &self.row
+    }
+
+    /// Returns what another model says of the row that was looked at last: p, and what it would find.
+    ///
+    /// # Errors
+    /// [`ModelFailed`] if the model panics or says no number.
+    pub(super) fn look_again(
+        &mut self,
+        other: &Loaded,
+    ) -> Result<(f64, &'static str), ModelFailed> {
+        let row = &mut self.row;
+        let said = catch_unwind(AssertUnwindSafe(|| {
+            judged(other, row, String::new(), false)
+        }));
+        let record = said.ok().flatten().ok_or(ModelFailed)?.record;
+        let found = record.finding.as_deref();
+        let finding = FINDINGS.into_iter().find(|known| found == Some(*known));
+        Ok((record.p.ok_or(ModelFailed)?, finding.ok_or(ModelFailed)?))
+    }
+
     fn look(&mut self, loaded: &Loaded, asked: &Asked<'_>, book: &Casebook) -> Option<Seen> {
         let read = self.extractor.read(asked.diff);
         if !read.has_source {
@@ -133,6 +164,7 @@ impl Scorer {
         self.row.clear();
         self.row.extend_from_slice(&read.features);
         self.row.extend_from_slice(&memory);
+        self.looks = self.looks.wrapping_add(1);
         let own = book.of(asked.cve_id, asked.digest);
         let refuted = own.and_then(|own| own.mitigated) == Some(false);
         let judgement = judged(loaded, &mut self.row, to_text(&memory), refuted)?;
@@ -154,8 +186,9 @@ fn judged(loaded: &Loaded, row: &mut [f32], recalled: String, refuted: bool) -> 
     let mut unnamed = None;
     if p >= look.accept {
         let memory = row.last_chunk_mut::<{ precedent::COLUMNS }>()?;
-        *memory = without_generator(memory);
+        let named = std::mem::replace(memory, without_generator(memory));
         unnamed = Some(look.probability(row));
+        *row.last_chunk_mut()? = named;
     }
     let record = ForestRecord {
         model: loaded.digest.clone(),

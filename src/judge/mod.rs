@@ -5,13 +5,16 @@
 pub mod advisory;
 pub mod calibrate;
 pub mod code;
+pub mod drift;
 pub mod explain;
 pub mod features;
 pub mod forest;
+pub mod metrics;
 pub mod model;
 pub mod models;
 mod opinion;
 pub mod precedent;
+pub mod shelf;
 pub mod shipped;
 pub mod sketch;
 pub mod train;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::id::{hex, sha256_hex};
 use crate::judge::calibrate::Calibration;
+use crate::judge::drift::Spread;
 use crate::judge::features::{self, Column, schema_digest};
 use crate::judge::forest::Forest;
 use crate::judge::precedent;
@@ -58,6 +59,8 @@ pub struct Model {
     pub measured: Measures,
     /// The first look, before a wargame.
     pub first: Look,
+    /// How features were spread over the training rows: what drift is measured against.
+    pub reference: Vec<Spread>,
     /// The second, at what passed one; without it, what passed goes to people.
     pub second: Option<Look>,
 }
@@ -137,6 +140,9 @@ pub enum ModelError {
         /// Columns of the schema.
         ours: usize,
     },
+    /// What drift is measured against does not fit together.
+    #[error("its reference number {0} does not fit together")]
+    Reference(usize),
     /// A threshold is no number.
     #[error("a threshold of its {0} look is no number")]
     Threshold(&'static str),
@@ -188,7 +194,11 @@ impl Model {
                 return Err(ModelError::Threshold(name));
             }
         }
-        Ok(model)
+        let broken = model
+            .reference
+            .iter()
+            .position(|spread| !spread.holds(columns));
+        broken.map_or(Ok(model), |at| Err(ModelError::Reference(at)))
     }
 
     /// Returns the file, the same bytes for the same model.

@@ -1,6 +1,6 @@
 //! Which model judges code: the one that comes with the program, or one from a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub struct ModelConfig {
     /// A file that `crisol train` made; the shipped model without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// A second model's file: it judges beside the first, and only metrics know what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<PathBuf>,
 }
 
 impl Default for ModelConfig {
@@ -26,6 +29,7 @@ impl Default for ModelConfig {
         Self {
             enabled: true,
             path: None,
+            shadow: None,
         }
     }
 }
@@ -34,7 +38,7 @@ impl Default for ModelConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("model.path (ML_MODEL_PATH): cannot read {}: {source}", path.display())]
+    #[error("model.path (ML_MODEL_PATH) or model.shadow: cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -42,7 +46,7 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// The file is no model for this build.
-    #[error("model.path (ML_MODEL_PATH): {}: {source}", path.display())]
+    #[error("model.path (ML_MODEL_PATH) or model.shadow: {}: {source}", path.display())]
     Model {
         /// The file.
         path: PathBuf,
@@ -63,19 +67,35 @@ impl ModelConfig {
         if !self.enabled {
             return Ok(None);
         }
-        let Some(path) = &self.path else {
-            return Loaded::read(SHIPPED).map(Some).map_err(LoadError::Shipped);
+        let loaded = match &self.path {
+            None => shipped()?,
+            Some(path) => read(path)?,
         };
-        let file = std::fs::read(path).map_err(|source| LoadError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let loaded = Loaded::read(&file).map_err(|source| LoadError::Model {
-            path: path.clone(),
-            source,
-        })?;
         Ok(Some(loaded))
     }
+}
+
+/// Returns the model that comes with the program.
+///
+/// # Errors
+/// [`LoadError::Shipped`]: a defect.
+pub(super) fn shipped() -> Result<Loaded, LoadError> {
+    Loaded::read(SHIPPED).map_err(LoadError::Shipped)
+}
+
+/// Returns the model of a file.
+///
+/// # Errors
+/// [`LoadError`] if it cannot be read, or is none for this build.
+pub(super) fn read(path: &Path) -> Result<Loaded, LoadError> {
+    let file = std::fs::read(path).map_err(|source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Loaded::read(&file).map_err(|source| LoadError::Model {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

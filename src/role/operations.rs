@@ -70,10 +70,10 @@ impl Operations for ValidateOperations {
             },
             Dependency {
                 name: "model",
-                status: if self.models.active().is_some() {
-                    "up"
+                status: if self.models.in_force().is_missing {
+                    "down"
                 } else {
-                    "off"
+                    "up"
                 },
                 latency_ms: None,
                 waiting_for: Vec::new(),

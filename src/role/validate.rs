@@ -13,6 +13,7 @@ use crate::event::topic::Topic;
 use crate::guard::metrics::BreakerMetrics;
 use crate::http::{BuildInfo, Probe, Probes, Serving, Sidecar};
 use crate::judge::models::Models;
+use crate::judge::shelf::Shelf;
 use crate::judge::shipped::LoadError;
 use crate::ledger::Counts;
 use crate::log::table::TableError;
@@ -143,11 +144,9 @@ fn start(
         Some(key) => ExactMemory::start(&settings.memory, key, settings.engine.workers, metrics)?,
         None => ExactMemory::in_process(&settings.memory, metrics),
     });
-    let models = Arc::new(Models::new(settings.model.load()?));
-    match models.active() {
-        Some(model) => info!(model = model.digest(), "code is judged"),
-        None => info!("model.enabled is off: people judge code"),
-    }
+    let shelf = Shelf::open(&settings.model)?;
+    let models = Arc::new(Models::new(shelf.pick(None, None))?);
+    models.register(&registry)?;
     let probes = Arc::new(ValidateProbes {
         health: Arc::clone(&health),
         memory: Arc::clone(&memory),
@@ -192,6 +191,12 @@ fn start(
         candidates = tables.verdicts.len(),
         "tables have caught up"
     );
+    keep_models(
+        shelf,
+        Arc::clone(&models),
+        Arc::clone(&tables),
+        Arc::clone(stop),
+    )?;
     let pipeline = Pipeline::new(
         tables,
         settings.judging.clone(),
@@ -223,6 +228,34 @@ fn start(
         clock: wall_clock_ms,
     })?;
     Ok(engine.run()?)
+}
+
+/// Keeps the models in force those that files and `control` name, until the role stops.
+fn keep_models(
+    mut shelf: Shelf,
+    models: Arc<Models>,
+    tables: Arc<Tables>,
+    stop: Arc<AtomicBool>,
+) -> Result<(), std::io::Error> {
+    let mut keep = move || {
+        for _ in 0..shelf.refresh() {
+            models.unreadable();
+        }
+        let control = tables.control_snapshot();
+        let (active, shadow) = (&control.model_active, &control.model_shadow);
+        models.put(shelf.pick(active.as_deref(), shadow.as_deref()));
+    };
+    // What control names is in force before the first record is judged.
+    keep();
+    std::thread::Builder::new()
+        .name("models".to_owned())
+        .spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(WAIT_STEP);
+                keep();
+            }
+        })?;
+    Ok(())
 }
 
 /// Returns the wall clock, milliseconds since the epoch.
@@ -310,5 +343,6 @@ impl Probes for ValidateProbes {
         self.table_metrics.observe(&self.tables);
         self.breakers.observe(self.memory.breaker());
         self.breakers.observe(self.models.breaker());
+        self.models.observe();
     }
 }

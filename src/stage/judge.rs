@@ -4,8 +4,8 @@ use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::RiskRecord;
 use crate::event::patch::Patch;
-use crate::judge::code::{Asked, Loaded, Scorer, Seen, Sketched};
-use crate::judge::models::Models;
+use crate::judge::code::{Asked, Scorer, Seen, Sketched};
+use crate::judge::models::{Models, Picked};
 use crate::judge::{self, Judgement, Opinion};
 use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
@@ -30,10 +30,10 @@ pub struct Judges<'a> {
     pub control: &'a Control,
     /// Bounds between levels of patch risk.
     pub risk: &'a RiskConfig,
-    /// The breaker before the model.
-    pub models: &'a Models,
-    /// The model in force; without one, code is judged by people.
-    pub model: Option<&'a Loaded>,
+    /// The breaker before the models, and what they count.
+    pub models: Option<&'a Models>,
+    /// The models in force; without one, code is judged by people.
+    pub picked: &'a Picked,
     /// Earlier candidates.
     pub verdicts: &'a VerdictTable,
 }
@@ -81,7 +81,7 @@ impl Judges<'_> {
         // Facts before forest: it judges what is no bump.
         if judgement.opinion == Opinion::Unavailable
             && joined.advisory.is_some()
-            && let Some(model) = self.model
+            && let Some(models) = self.models
         {
             let asked = Asked {
                 diff,
@@ -89,9 +89,7 @@ impl Judges<'_> {
                 digest: patch.digest.as_bytes(),
                 generator: patch.generator.as_deref().map(generator_hash),
             };
-            let seen = self
-                .models
-                .first_look(scorer, model, &asked, &self.verdicts.read());
+            let seen = models.first_look(scorer, self.picked, &asked, &self.verdicts.read());
             if let Some(Seen::Judged(seen)) = seen {
                 let (by_forest, sketch) = *seen;
                 judgement = by_forest;

@@ -227,6 +227,8 @@ impl TableMetrics {
             control.policy_version.is_some(),
             control.ab_enabled.is_some(),
             control.ab_rate.is_some(),
+            control.model_active.is_some(),
+            control.model_shadow.is_some(),
         ];
         let settings = counts + switches.into_iter().filter(|set| *set).count();
         let rows = [

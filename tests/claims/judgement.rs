@@ -76,7 +76,7 @@ impl Judge {
             .apv
             .apply(Some(CVE.as_bytes()), Some(apv.as_bytes()))
             .unwrap();
-        let models = Arc::new(Models::new(Some(model)));
+        let models = Arc::new(Models::of(Some(model)).unwrap());
         let config = PipelineConfig {
             auto_approve: true,
             ..PipelineConfig::default()

@@ -167,8 +167,8 @@ impl WhyArgs {
     fn load(&self, settings: &Settings) -> Result<Loaded, Failure> {
         let config = match &self.model {
             Some(path) => ModelConfig {
-                enabled: true,
                 path: Some(path.clone()),
+                ..ModelConfig::default()
             },
             None => ModelConfig {
                 enabled: true,

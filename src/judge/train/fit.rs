@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::judge::calibrate::{Calibration, CalibrationError};
+use crate::judge::drift::Spread;
 use crate::judge::forest::{Draws, Forest, Matrix, MatrixError, TrainError};
 use crate::judge::model::{self, Look, decided};
 use crate::judge::train::folds::by_project;
@@ -96,6 +97,8 @@ pub struct Fitted {
     pub first: Look,
     /// The second look, at what passed its wargame; none where all of that is right, or none of it.
     pub second: Option<Look>,
+    /// How the features that trees may read are spread over the training rows.
+    pub reference: Vec<Spread>,
     /// Out-of-fold p and truth of what arrived in the closed loop.
     pub out_of_fold: Vec<(f64, bool)>,
     /// The share that was decided alone in the simulation, and the share of that which was right.
@@ -197,11 +200,22 @@ impl Fitter<'_> {
             Err(error) => return Err(error),
         };
         Ok(Fitted {
+            reference: self.reference(&streams),
             first,
             second,
             out_of_fold: chosen.scored,
             decided: chosen.decided,
         })
+    }
+
+    fn reference(&self, streams: &[Streamed]) -> Vec<Spread> {
+        let rows = || streams.iter().flat_map(|stream| &stream.arrived);
+        let read = self.read.iter().enumerate().filter(|(_, read)| **read);
+        read.filter_map(|(column, _)| {
+            let values = rows().filter_map(|one| one.features.get(column).copied());
+            Spread::of(column as u16, values.collect())
+        })
+        .collect()
     }
 
     fn draws(&self, purpose: u64, fold: usize, order: u64) -> Draws {

@@ -31,13 +31,13 @@ pub(super) struct Event {
 /// Returns what the pipeline writes for every example of `patches`, with room for every diff and
 /// again with little, and once more with a forest that refuses all code.
 pub(super) fn events() -> Vec<Event> {
-    let mut events = run(&PipelineConfig::default(), Models::default());
+    let mut events = run(&PipelineConfig::default(), None);
     let little = PipelineConfig {
         max_output_bytes: LITTLE_ROOM,
         ..PipelineConfig::default()
     };
     let omitted = |event: &Event| event.value["patch"].get("omitted").is_some();
-    for mut event in run(&little, Models::default()).into_iter().filter(omitted) {
+    for mut event in run(&little, None).into_iter().filter(omitted) {
         event.name.push_str("-omitted");
         events.push(event);
     }
@@ -45,7 +45,10 @@ pub(super) fn events() -> Vec<Event> {
         event.topic == Topic::Verdicts || event.value["facts"]["judgement"]["judge"] == "forest"
     };
     let refusing = Loaded::read(&shipped_with(2.0, 1.0)).unwrap();
-    let forest = run(&PipelineConfig::default(), Models::new(Some(refusing)));
+    let forest = run(
+        &PipelineConfig::default(),
+        Some(Models::of(Some(refusing)).unwrap()),
+    );
     for mut event in forest.into_iter().filter(judged) {
         event.name.push_str("-forest");
         events.push(event);
@@ -53,7 +56,7 @@ pub(super) fn events() -> Vec<Event> {
     events
 }
 
-fn run(config: &PipelineConfig, models: Models) -> Vec<Event> {
+fn run(config: &PipelineConfig, models: Option<Models>) -> Vec<Event> {
     let limits = EventLimits::default();
     let pipeline = Pipeline::new(
         Arc::new(tables(&limits)),
@@ -62,8 +65,11 @@ fn run(config: &PipelineConfig, models: Models) -> Vec<Event> {
         DiffLimits::default(),
         RiskConfig::default(),
         || 1_767_225_600_000,
-    )
-    .with_models(Arc::new(models));
+    );
+    let pipeline = match models {
+        Some(models) => pipeline.with_models(Arc::new(models)),
+        None => pipeline,
+    };
     let inputs = examples(Topic::Patches);
     let mut names: Vec<String> = inputs.iter().map(|(path, _)| stem(path)).collect();
     let mut records: Vec<Record> = (0..)
