@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::control::{Control, ControlKey, ControlValue};
+use crate::event::id::from_hex;
 use crate::event::topic::Topic;
 use crate::log::table::Table;
 use crate::log::write::{SettingError, write_setting};
@@ -79,7 +80,13 @@ pub(super) fn parse_key(name: &str) -> Result<ControlKey, Failure> {
 
 pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
-    let value: ControlValue = serde_json::from_str(text).map_err(|_| {
+    // A digest is no JSON as it is, and quotes within quotes are a nuisance on a command line.
+    let value: ControlValue = if from_hex(text).is_some() {
+        Ok(ControlValue::Digest(text.to_owned()))
+    } else {
+        serde_json::from_str(text)
+    }
+    .map_err(|_| {
         usage(format!(
             "{}: {text:?} is not a value; try true, 1, 0.1 or {{\"agreed\": 73, \"n\": 73}}",
             key.name()

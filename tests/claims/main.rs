@@ -32,6 +32,7 @@ mod judgement;
 mod learning;
 mod logs;
 mod memory;
+mod models;
 mod operations;
 mod rebalance;
 mod rejudge;
