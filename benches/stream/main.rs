@@ -3,6 +3,7 @@
 //! `make bench` runs it. Machines are noisy, so the figure to quote is the ratio of medians; the two
 //! run in turn. `CRISOL_BENCH_EVENTS`, `CRISOL_BENCH_ROUNDS` and `CRISOL_BENCH_WARM_UP` (seconds) change
 //! the size, `CRISOL_BENCH_BATCH` the bytes in a batch of the producer's.
+//! With `CRISOL_BENCH_CODE=1` all of it is code, which the forest judges.
 //! With `CRISOL_BENCH_SOAK=30` it watches the memory of the service for 30 minutes instead.
 
 #![allow(
@@ -34,7 +35,7 @@ mod soak;
 use std::time::{Duration, Instant};
 
 use crate::fixture::{Cluster, Redis};
-use crate::oracle::{Event, Generator, World};
+use crate::oracle::{Event, Generator, Kind, World};
 use crate::stream::{Feeder, Stream};
 
 /// Events in one round.
@@ -64,7 +65,8 @@ fn main() {
     let mut redis = Redis::start();
     let world = World::generate(7, CVES);
     stream.publish(&world);
-    let bytes = feed(&stream, &world, events);
+    let is_code = std::env::var_os("CRISOL_BENCH_CODE").is_some();
+    let bytes = feed(&stream, &world, events, is_code);
     println!(
         "{events} events, {:.0} bytes each",
         bytes as f64 / events as f64
@@ -77,8 +79,8 @@ fn main() {
     for round in 1.. {
         let counts = began.elapsed() >= warm_up;
         let reference = passthrough::measure(&stream, events, round);
-        let unaided = service::measure(&stream, None, events, round);
-        let in_redis = service::measure(&stream, Some(&redis), events, round);
+        let unaided = service::measure(&stream, None, is_code, events, round);
+        let in_redis = service::measure(&stream, Some(&redis), is_code, events, round);
         println!(
             "round {round}{}: pass-through {reference:.0}/s",
             if counts { "" } else { ", warming up" },
@@ -107,6 +109,9 @@ fn main() {
         rate
     });
 
+    if is_code {
+        return;
+    }
     // The same rate for all three, so that they can be compared.
     let half = rate.min(beside) / 2.0;
     let alone = latency::measure(&cluster, None, half);
@@ -142,10 +147,14 @@ pub fn known(event: &Event) -> bool {
     !reason.starts_with("apv_") && event.expected.disposition != oracle::Disposition::Dead
 }
 
-fn feed(stream: &Stream, world: &World, events: usize) -> usize {
+fn feed(stream: &Stream, world: &World, events: usize, is_code: bool) -> usize {
     let feeder = Feeder::batching(stream, number("CRISOL_BENCH_BATCH", BATCH));
     let mut bytes = 0;
-    for event in Generator::new(world, "bench", 7).filter(known).take(events) {
+    let wanted = |event: &Event| known(event) && (!is_code || event.expected.kind == Kind::Code);
+    for event in Generator::new(world, "bench", 7)
+        .filter(wanted)
+        .take(events)
+    {
         bytes += event.value.as_ref().map_or(0, Vec::len);
         feeder.feed(&event);
     }

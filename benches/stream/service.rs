@@ -18,13 +18,23 @@ pub struct Round {
 
 /// Runs the service over everything in `patches`, in a group of its own, with memory in a Redis that has
 /// seen none of it or, without one, without memory.
-pub fn measure(stream: &Stream, redis: Option<&Redis>, events: usize, round: usize) -> Round {
+pub fn measure(
+    stream: &Stream,
+    redis: Option<&Redis>,
+    with_model: bool,
+    events: usize,
+    round: usize,
+) -> Round {
     let memory_in = redis.map_or("none", |_| "redis");
     let group = format!("{}round-{round}-{memory_in}", stream.group());
     let url = redis.map(Redis::url).unwrap_or_default();
     let mut settings = vec![
         ("CRISOL_GROUP_ID", group.as_str()),
         ("LOG_LEVEL", "warn,crisol::http=info"),
+        (
+            "CRISOL_MODEL_ENABLED",
+            if with_model { "true" } else { "false" },
+        ),
     ];
     if let Some(redis) = redis {
         redis.ask(&[b"FLUSHALL"]);
@@ -54,7 +64,8 @@ pub fn measure(stream: &Stream, redis: Option<&Redis>, events: usize, round: usi
         std::thread::sleep(Duration::from_millis(50));
     };
     let note = format!(
-        "{cpu_us:.1} us of CPU an event, {} MiB peak, {}, {}",
+        "{cpu_us:.1} us of CPU an event, {:.0} % judged by the forest, {} MiB peak, {}, {}",
+        100.0 * looks(&address) / events as f64,
         memory_mib(replica.process.id(), "VmHWM:"),
         transactions(&address),
         memory(&address)
@@ -69,6 +80,19 @@ pub fn taken(address: &str) -> u64 {
     text.lines()
         .filter(|line| line.starts_with("crisol_ledger_records_total{entry=\"taken\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// Returns how many patches the forest has looked at.
+fn looks(address: &str) -> f64 {
+    ["approves", "refuses", "unsure"]
+        .map(|finding| {
+            figure(
+                address,
+                &format!("crisol_model_looks_total{{finding=\"{finding}\"}}"),
+            )
+        })
+        .iter()
         .sum()
 }
 

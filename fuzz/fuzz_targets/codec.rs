@@ -8,8 +8,15 @@ use crisol::event::patch;
 use crisol::event::record::Record;
 use crisol::log::letters::Entry;
 use crisol::log::source::Coordinates;
-use crisol::table::{ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig};
+use crisol::judge::sketch::Sketch;
+use crisol::table::{
+    ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig, VerdictTable, VerdictsConfig,
+};
 use libfuzzer_sys::fuzz_target;
+
+/// The key of a candidate.
+const CANDIDATE: &str =
+    "CVE-1|0000000000000000000000000000000000000000000000000000000000000000";
 
 fn printable(message: &str) {
     assert!(
@@ -33,13 +40,22 @@ fuzz_target!(|data: &[u8]| {
         partition: 0,
         offset: 7,
     };
+    let verdicts = VerdictTable::new(&VerdictsConfig::default(), limits.clone());
     let tables = [
         ApvTable::new(ApvConfig::default(), limits.clone()).apply(Some(key), Some(value)),
         ControlTable::default().apply(at, Some(key), Some(value)),
-        OpenItems::new(OpenItemsConfig::default(), limits).apply(Some(key), Some(value)),
+        OpenItems::new(OpenItemsConfig::default(), limits.clone()).apply(Some(key), Some(value)),
+        verdicts.apply(Some(key), Some(value)),
+        // With a key that holds, so that the value is read.
+        verdicts.apply(Some(CANDIDATE.as_bytes()), Some(value)),
     ];
     for error in tables.into_iter().filter_map(Result::err) {
         printable(&error);
+    }
+    if let Ok(text) = std::str::from_utf8(value)
+        && let Ok(sketch) = Sketch::from_text(text)
+    {
+        assert_eq!(sketch.to_text(), text);
     }
     let names = ["reason", "message", "topic", "partition", "offset", "attempt", "digest"];
     let record = Record {

@@ -3,6 +3,8 @@
 #![no_main]
 
 use crisol::diff::{DiffLimits, Side, find_hidden, parse, synthesize};
+use crisol::judge::features::{BOUND, COLUMNS, Extractor};
+use crisol::judge::sketch::Sketch;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -25,6 +27,10 @@ fuzz_target!(|data: &[u8]| {
             assert!(!path.split('/').any(|part| part == ".."), "{path:?}");
         }
         let _ = find_hidden(&diff);
+        let read = Extractor::default().read(&diff);
+        assert_eq!(read.features.len(), COLUMNS);
+        assert!(read.features.iter().all(|value| value.abs() <= BOUND), "{:?}", read.features);
+        assert_eq!(Sketch::from_text(&read.sketch.to_text()), Ok(read.sketch));
     }
     // What is made of code before and after is a diff again, unless it is past a limit or no change.
     let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at));

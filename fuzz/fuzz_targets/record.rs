@@ -12,6 +12,8 @@ use crisol::event::record::{Batch, Record};
 use crisol::event::topic::Topic;
 use crisol::log::source::Coordinates;
 use crisol::pipeline::{Pipeline, PipelineConfig};
+use crisol::judge::models::Models;
+use crisol::judge::shipped::ModelConfig;
 use crisol::table::{TableBounds, Tables};
 use libfuzzer_sys::fuzz_target;
 
@@ -40,6 +42,8 @@ fn pipeline() -> Pipeline {
             .apply(at(offset as i64), Some(key.as_bytes()), Some(value.as_bytes()))
             .expect("a setting");
     }
+    let model = ModelConfig::default().load().expect("the shipped model");
+    let models = Models::of(model).expect("metrics");
     Pipeline::new(
         Arc::new(tables),
         PipelineConfig::default(),
@@ -48,6 +52,7 @@ fn pipeline() -> Pipeline {
         Default::default(),
         || 1,
     )
+    .with_models(Arc::new(models))
 }
 
 thread_local! {

@@ -54,7 +54,7 @@ impl Models {
             metrics: ModelMetrics::new()?,
             drift: Mutex::new(Drift::default()),
         };
-        models.put(picked);
+        models.set(picked);
         Ok(models)
     }
 
@@ -88,18 +88,24 @@ impl Models {
         if *before == picked {
             return;
         }
-        if before.active != picked.active {
-            *self.drift.lock() = Drift::default();
-        }
-        self.metrics.missing.set(i64::from(picked.is_missing));
-        self.metrics.in_force.reset();
         for (role, model) in [("active", &picked.active), ("shadow", &picked.shadow)] {
             let digest = model.as_ref().map_or("none", |model| model.digest());
             info!(role, model = digest, "model in force");
-            if model.is_some() {
+        }
+        if before.active != picked.active {
+            *self.drift.lock() = Drift::default();
+        }
+        self.set(picked);
+    }
+
+    fn set(&self, picked: Picked) {
+        self.metrics.missing.set(i64::from(picked.is_missing));
+        self.metrics.in_force.reset();
+        for (role, model) in [("active", &picked.active), ("shadow", &picked.shadow)] {
+            if let Some(model) = model {
                 self.metrics
                     .in_force
-                    .with_label_values(&[role, digest])
+                    .with_label_values(&[role, model.digest()])
                     .set(1);
             }
         }

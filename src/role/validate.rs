@@ -21,6 +21,7 @@ use crate::log::topics::{Drift, TopicPlan, TopicsError, check};
 use crate::memory::{ExactMemory, MemoryMetrics, StoreError};
 use crate::pipeline::Pipeline;
 use crate::policy::Sampler;
+use crate::role::models::keep_models;
 use crate::role::operations::ValidateOperations;
 use crate::role::settings::Settings;
 use crate::table::{TableMetrics, Tables};
@@ -228,34 +229,6 @@ fn start(
         clock: wall_clock_ms,
     })?;
     Ok(engine.run()?)
-}
-
-/// Keeps the models in force those that files and `control` name, until the role stops.
-fn keep_models(
-    mut shelf: Shelf,
-    models: Arc<Models>,
-    tables: Arc<Tables>,
-    stop: Arc<AtomicBool>,
-) -> Result<(), std::io::Error> {
-    let mut keep = move || {
-        for _ in 0..shelf.refresh() {
-            models.unreadable();
-        }
-        let control = tables.control_snapshot();
-        let (active, shadow) = (&control.model_active, &control.model_shadow);
-        models.put(shelf.pick(active.as_deref(), shadow.as_deref()));
-    };
-    // What control names is in force before the first record is judged.
-    keep();
-    std::thread::Builder::new()
-        .name("models".to_owned())
-        .spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(WAIT_STEP);
-                keep();
-            }
-        })?;
-    Ok(())
 }
 
 /// Returns the wall clock, milliseconds since the epoch.

@@ -1,4 +1,6 @@
 //! The features of associative memory.
+//!
+//! Over 400 lines: the list of columns and the one function that fills it are read side by side.
 
 use super::MOST;
 use super::experience::{Background, Experience};
