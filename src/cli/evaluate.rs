@@ -8,7 +8,10 @@ use serde::Serialize;
 use crate::cli::samples::{self, Wanted};
 use crate::cli::train::fitted;
 use crate::cli::{Exit, Failure, output};
+use crate::judge::code::Loaded;
 use crate::judge::forest::{BoostParams, boost};
+use crate::judge::model::{Look, Model};
+use crate::judge::shipped::ModelConfig;
 use crate::judge::train::{
     Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop,
 };
@@ -17,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   crisol evaluate --stream --train known.jsonl.gz --data others.jsonl.gz
   crisol evaluate --stream --train known.jsonl.gz --data others.jsonl.gz --orders 5 --json | jq .auc
+  crisol evaluate --stream --model models/mine.json --data others.jsonl.gz
 
 A line of a file is one labelled patch: patch_id, source, tool, project, instance, language, diff, label (is
 it right), replay (mitigated, refused or inconclusive: what a wargame would say). Fixes by developers and
@@ -27,13 +31,17 @@ labels from papers alone are left out. No project should be in both files.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct EvaluateArgs {
     /// Labelled patches to learn from (NDJSON, plain or gzip); thresholds come from these alone.
-    #[arg(long, value_name = "FILE")]
-    train: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "model")]
+    train: Option<PathBuf>,
+    /// A model to measure in place of one that is made here.
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
+    model: Option<PathBuf>,
     /// Labelled patches to measure on.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// Simulate the stream: patches arrive one by one, and memory learns from replays as in service.
-    #[arg(long, required = true)]
+    /// Simulate the stream as in service: what is decided alone is replayed one time in ten only. Without it
+    /// everything is replayed, so memory has a verdict on every earlier patch.
+    #[arg(long)]
     stream: bool,
     /// Orders of arrival.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
@@ -62,16 +70,20 @@ struct Thresholds {
 
 pub(super) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Exit, Failure> {
     let everything = Wanted::default();
-    let train = samples::load(&args.train, &everything)?.samples;
+    let train = match &args.train {
+        Some(path) => samples::load(path, &everything)?.samples,
+        None => Vec::new(),
+    };
     let data = samples::load(&args.data, &everything)?.samples;
-    let (fitted, measured) = measure(args, &train, &data, Taught::Replay)?;
-    let (_, upper_bound) = measure(args, &train, &data, Taught::Label)?;
+    let looks = args.looks(&train, Taught::Replay)?;
+    let measured = args.measure(&looks, &data, Taught::Replay);
+    let knowing = args.looks(&train, Taught::Label)?;
     let report = Report {
         measured,
-        upper_bound,
+        upper_bound: args.measure(&knowing, &data, Taught::Label),
         thresholds: Thresholds {
-            refuse: fitted.first.refuse,
-            accept: fitted.first.accept,
+            refuse: looks.first.refuse,
+            accept: looks.first.accept,
         },
     };
     if as_json {
@@ -82,32 +94,58 @@ pub(super) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn measure(
-    args: &EvaluateArgs,
-    train: &[Sample],
-    data: &[Sample],
-    taught: Taught,
-) -> Result<(Fitted, Measured), Failure> {
-    let protocol = Protocol {
-        seed: args.seed,
-        taught,
-        ..Protocol::default()
-    };
-    let params = BoostParams {
-        seed: args.seed,
-        ..BoostParams::default()
-    };
-    let fitted = fitted(train, &protocol, &|rows, labels| {
-        boost(rows, labels, None, &params, &mut |_| {})
-    })?;
-    let simulation = Simulation {
-        orders: args.orders,
-        explored: protocol.explored,
-        taught,
-        seed: args.seed,
-    };
-    let measured = closed_loop(data, &fitted.first, fitted.second.as_ref(), &simulation);
-    Ok((fitted, measured))
+/// What is measured.
+struct Looks {
+    first: Look,
+    second: Option<Look>,
+}
+
+impl EvaluateArgs {
+    /// Returns the looks of the model, or those that are fitted to what memory learns so.
+    fn looks(&self, train: &[Sample], taught: Taught) -> Result<Looks, Failure> {
+        if let Some(path) = &self.model {
+            let config = ModelConfig {
+                path: Some(path.clone()),
+                ..ModelConfig::default()
+            };
+            let loaded = config
+                .load()
+                .map_err(|error| Failure::new(Exit::Config, error))?;
+            let model = loaded.as_ref().map(Loaded::model);
+            let Some(Model { first, second, .. }) = model.cloned() else {
+                return Err(Failure::new(Exit::Config, "no model"));
+            };
+            return Ok(Looks { first, second });
+        }
+        let protocol = Protocol {
+            seed: self.seed,
+            taught,
+            ..Protocol::default()
+        };
+        let params = BoostParams {
+            seed: self.seed,
+            ..BoostParams::default()
+        };
+        let Fitted { first, second, .. } = fitted(train, &protocol, &|rows, labels| {
+            boost(rows, labels, None, &params, &mut |_| {})
+        })?;
+        Ok(Looks { first, second })
+    }
+
+    fn measure(&self, looks: &Looks, data: &[Sample], taught: Taught) -> Measured {
+        let explored = if self.stream {
+            Protocol::default().explored
+        } else {
+            1.0
+        };
+        let simulation = Simulation {
+            orders: self.orders,
+            explored,
+            taught,
+            seed: self.seed,
+        };
+        closed_loop(data, &looks.first, looks.second.as_ref(), &simulation)
+    }
 }
 
 impl Report {

@@ -259,10 +259,10 @@ pub(super) fn opinion_of(record: &JudgementRecord) -> Option<Opinion> {
 /// Returns features of memory as text: four bytes each, lowest first, in base64, so that they come back to the
 /// bit.
 fn to_text(memory: &Memory) -> String {
-    let bytes: Vec<u8> = memory
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let mut bytes = [0; 4 * precedent::COLUMNS];
+    for (four, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(memory) {
+        *four = value.to_le_bytes();
+    }
     STANDARD_NO_PAD.encode(bytes)
 }
 

@@ -106,6 +106,17 @@ pub fn lex<'a>(
     }
 }
 
+/// Leaves in `inside` what the line after this one begins in, as [`lex`] does.
+pub fn skip(line: &[u8], family: Family, inside: &mut Inside) {
+    // Whatever outlasts a line of code begins with one of these.
+    let may_begin = || {
+        memchr::memchr3(b'/', b'"', b'\'', line).is_some() || memchr::memchr(b'`', line).is_some()
+    };
+    if *inside != Inside::Code || may_begin() {
+        lex(line, family, inside, |_| {});
+    }
+}
+
 /// Reads code up to where something else begins, and returns what is behind that beginning; `None` at the
 /// line's end.
 fn code<'a>(
@@ -288,6 +299,22 @@ mod tests {
             .map(|(.., text)| text)
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    proptest! {
+        #[test]
+        fn skipping_a_line_leaves_what_reading_it_does(
+            lines in prop::collection::vec("[ab \\\\/*#'\"`]{0,12}", 1..6),
+        ) {
+            for family in [Family::C, Family::Script, Family::Python, Family::Hash, Family::Plain] {
+                let (mut read, mut skipped) = (Inside::default(), Inside::default());
+                for line in &lines {
+                    lex(line.as_bytes(), family, &mut read, |_| {});
+                    skip(line.as_bytes(), family, &mut skipped);
+                    prop_assert_eq!(read, skipped);
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::language::{Language, is_test};
-use super::lexer::{Inside, Kind, Token, lex};
+use super::lexer::{Inside, Kind, Token, lex, skip};
 use super::schema;
 use super::tally::{LineFacts, Tally};
 use crate::diff::{Diff, FileDiff, Hunk, Side};
@@ -211,7 +211,7 @@ impl Extractor {
                     self.close(&mut run);
                     since_condition = usize::MAX;
                     // Only whether a comment or a string goes on counts of it.
-                    lex(text, about.language.family(), &mut after, |_| {});
+                    skip(text, about.language.family(), &mut after);
                     before = after;
                 }
                 Side::Removed => {
