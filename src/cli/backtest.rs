@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::recorded::Recorded;
 use crate::cli::{Exit, Failure, logging, output};
 use crate::diff::{DiffLimits, parse};
 use crate::event::codec::printable;
@@ -15,11 +16,11 @@ use crate::event::decision::JudgeName;
 use crate::event::reason::{Disposition, Reason};
 use crate::judge::Judgement;
 use crate::judge::code::{Loaded, judge_recorded};
-use crate::judge::shipped::ModelConfig;
+use crate::judge::shipped::read;
 use crate::policy::{Policy, Question, decide};
 use crate::role::Settings;
 
-use history::{Judged, Span};
+use history::Span;
 
 /// Patches that are named of each change.
 const NAMED: usize = 5;
@@ -100,7 +101,7 @@ pub(super) fn backtest(
     let candidate = Candidate::of(args, settings)?;
     let mut report = Report::default();
     let mut changes: BTreeMap<(Reason, Reason), Change> = BTreeMap::new();
-    let mut take = |read: Result<Judged, String>| match read
+    let mut take = |recorded: Result<Recorded, String>| match recorded
         .and_then(|judged| Ok((candidate.reason(&judged)?, judged)))
     {
         Ok((to, judged)) => report.count(&mut changes, &judged, to),
@@ -128,15 +129,8 @@ pub(super) fn backtest(
 
 impl Candidate {
     fn of(args: &BacktestArgs, settings: &Settings) -> Result<Self, Failure> {
-        let model = match &args.model {
-            None => None,
-            Some(path) => ModelConfig {
-                path: Some(path.clone()),
-                ..ModelConfig::default()
-            }
-            .load()
-            .map_err(|error| Failure::new(Exit::Usage, error))?,
-        };
+        let model = args.model.as_deref().map(read).transpose();
+        let model = model.map_err(|error| Failure::new(Exit::Usage, error))?;
         let policy = match args.policy {
             None => None,
             Some(version) => Some(Policy::of_version(version).ok_or_else(|| {
@@ -154,7 +148,7 @@ impl Candidate {
     }
 
     /// Returns the reason that an event would have.
-    fn reason(&self, judged: &Judged) -> Result<Reason, String> {
+    fn reason(&self, judged: &Recorded) -> Result<Reason, String> {
         let facts = &judged.facts;
         let record = &facts.judgement;
         let policy = match self.policy {
@@ -186,7 +180,7 @@ impl Report {
     fn count(
         &mut self,
         changes: &mut BTreeMap<(Reason, Reason), Change>,
-        judged: &Judged,
+        judged: &Recorded,
         to: Reason,
     ) {
         self.judged += 1;

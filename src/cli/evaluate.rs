@@ -8,10 +8,9 @@ use serde::Serialize;
 use crate::cli::samples::{self, Wanted};
 use crate::cli::train::fitted;
 use crate::cli::{Exit, Failure, output};
-use crate::judge::code::Loaded;
 use crate::judge::forest::{BoostParams, boost};
 use crate::judge::model::{Look, Model};
-use crate::judge::shipped::ModelConfig;
+use crate::judge::shipped::read;
 use crate::judge::train::{
     Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop,
 };
@@ -104,17 +103,8 @@ impl EvaluateArgs {
     /// Returns the looks of the model, or those that are fitted to what memory learns so.
     fn looks(&self, train: &[Sample], taught: Taught) -> Result<Looks, Failure> {
         if let Some(path) = &self.model {
-            let config = ModelConfig {
-                path: Some(path.clone()),
-                ..ModelConfig::default()
-            };
-            let loaded = config
-                .load()
-                .map_err(|error| Failure::new(Exit::Config, error))?;
-            let model = loaded.as_ref().map(Loaded::model);
-            let Some(Model { first, second, .. }) = model.cloned() else {
-                return Err(Failure::new(Exit::Config, "no model"));
-            };
+            let loaded = read(path).map_err(|error| Failure::new(Exit::Config, error))?;
+            let Model { first, second, .. } = loaded.model().clone();
             return Ok(Looks { first, second });
         }
         let protocol = Protocol {

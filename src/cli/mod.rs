@@ -18,6 +18,7 @@ mod logging;
 mod model;
 mod output;
 mod progress;
+mod recorded;
 mod replay;
 mod run;
 mod samples;

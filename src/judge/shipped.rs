@@ -79,7 +79,7 @@ impl ModelConfig {
 ///
 /// # Errors
 /// [`LoadError::Shipped`]: a defect.
-pub(super) fn shipped() -> Result<Loaded, LoadError> {
+pub fn shipped() -> Result<Loaded, LoadError> {
     Loaded::read(SHIPPED).map_err(LoadError::Shipped)
 }
 
@@ -87,7 +87,7 @@ pub(super) fn shipped() -> Result<Loaded, LoadError> {
 ///
 /// # Errors
 /// [`LoadError`] if it cannot be read, or is none for this build.
-pub(super) fn read(path: &Path) -> Result<Loaded, LoadError> {
+pub fn read(path: &Path) -> Result<Loaded, LoadError> {
     let file = std::fs::read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,

@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::cli::input::{Line, Lines, Source, cannot_read, open};
+use crate::cli::recorded::Recorded;
 use crate::cli::{Failure, plan, progress, unreadable};
-use crate::event::decision::{DecisionEvent, Facts, JudgeName};
-use crate::event::hitl::{HitlEvent, PatchBody};
-use crate::event::reason::Reason;
+use crate::event::decision::JudgeName;
 use crate::event::topic::Topic;
 use crate::log::range::{Bound, RangeReader, Stretch};
 use crate::role::Settings;
@@ -28,17 +27,6 @@ pub(super) struct Span {
     until: Option<Bound>,
 }
 
-/// What was judged.
-pub(super) struct Judged {
-    pub patch_id: String,
-    pub reason: Reason,
-    pub facts: Facts<'static>,
-    /// The diff, if it is at hand.
-    pub diff: Option<String>,
-    /// Where the input record stands: partition and offset.
-    source: (i32, i64),
-}
-
 /// A line that holds an event among other things, as `crisol validate` and `crisol explain --json` write it.
 #[derive(Deserialize)]
 struct Wrapped<'a> {
@@ -52,7 +40,7 @@ struct Diff {
     diff_content: String,
 }
 
-type Take<'t> = &'t mut dyn FnMut(Result<Judged, String>);
+type Take<'t> = &'t mut dyn FnMut(Result<Recorded, String>);
 
 /// Reads events from a file, one a line.
 pub(super) fn of_file(path: &Path, settings: &Settings, take: Take<'_>) -> Result<(), Failure> {
@@ -89,7 +77,7 @@ pub(super) fn of_topics(settings: &Settings, span: &Span, take: Take<'_>) -> Res
         RangeReader::open(&settings.kafka, &settings.kafka.group_id, names.of(topic))
             .map_err(unreadable)
     };
-    let mut without_diff: BTreeMap<(i32, i64), Judged> = BTreeMap::new();
+    let mut without_diff: BTreeMap<(i32, i64), Recorded> = BTreeMap::new();
     for topic in [Topic::Hitl, Topic::Decisions] {
         let reader = reader(topic)?;
         let partitions: Vec<i32> = (0..names.partitions(topic)).collect();
@@ -102,7 +90,7 @@ pub(super) fn of_topics(settings: &Settings, span: &Span, take: Take<'_>) -> Res
             .read(&range, |_, record| {
                 bar.inc(1);
                 match read(record.value.as_deref().unwrap_or_default()) {
-                    Ok(judged) if judged.lacks_diff() => {
+                    Ok(judged) if lacks_diff(&judged) => {
                         without_diff.insert(judged.source, judged);
                     }
                     judged => take(judged),
@@ -142,34 +130,11 @@ pub(super) fn of_topics(settings: &Settings, span: &Span, take: Take<'_>) -> Res
     Ok(())
 }
 
-impl Judged {
-    fn lacks_diff(&self) -> bool {
-        self.diff.is_none() && self.facts.judgement.judge == JudgeName::Forest
-    }
+/// Whether the forest judged it, and its diff stands elsewhere.
+fn lacks_diff(recorded: &Recorded) -> bool {
+    recorded.diff.is_none() && recorded.facts.judgement.judge == JudgeName::Forest
 }
 
-/// Reads an event of either topic.
-fn read(event: &[u8]) -> Result<Judged, String> {
-    if let Ok(event) = serde_json::from_slice::<HitlEvent<'static>>(event) {
-        let diff = match &event.patch {
-            PatchBody::Diff(diff) => Some(diff.to_string()),
-            PatchBody::Omitted { .. } => None,
-        };
-        return Ok(Judged {
-            patch_id: event.patch_id.into_owned(),
-            reason: event.reason,
-            source: (event.source.partition, event.source.offset),
-            facts: event.facts,
-            diff,
-        });
-    }
-    let event: DecisionEvent<'static> =
-        serde_json::from_slice(event).map_err(|_| "no event of hitl or decisions".to_owned())?;
-    Ok(Judged {
-        patch_id: event.patch_id.into_owned(),
-        reason: event.reason,
-        source: (event.source.partition, event.source.offset),
-        facts: event.facts,
-        diff: None,
-    })
+fn read(event: &[u8]) -> Result<Recorded, String> {
+    Recorded::read(event).map_err(|_| "no event of hitl or decisions".to_owned())
 }

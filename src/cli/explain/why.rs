@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use crate::cli::explain::{bars, svg};
 use crate::cli::input::{Source, cannot_read};
+use crate::cli::recorded::Recorded;
 use crate::cli::{Exit, Failure, output};
 use crate::diff::parse;
 use crate::event::codec::printable;
-use crate::event::decision::{DecisionEvent, Facts, ForestRecord};
-use crate::event::hitl::{HitlEvent, PatchBody};
+use crate::event::decision::ForestRecord;
 use crate::event::id::sha256_hex;
 use crate::judge::code::{Loaded, recorded_row, row_of_stranger};
 use crate::judge::explain::{Reasons, explain};
-use crate::judge::shipped::ModelConfig;
+use crate::judge::shipped::{read, shipped};
 use crate::role::Settings;
 
 /// Where the parts come from.
@@ -165,20 +165,9 @@ impl WhyArgs {
     }
 
     fn load(&self, settings: &Settings) -> Result<Loaded, Failure> {
-        let config = match &self.model {
-            Some(path) => ModelConfig {
-                path: Some(path.clone()),
-                ..ModelConfig::default()
-            },
-            None => ModelConfig {
-                enabled: true,
-                ..settings.model.clone()
-            },
-        };
-        config
-            .load()
-            .map_err(|error| Failure::new(Exit::Config, error))?
-            .ok_or_else(|| Failure::new(Exit::Config, "no model"))
+        let named = self.model.as_ref().or(settings.model.path.as_ref());
+        let loaded = named.map_or_else(shipped, |path| read(path));
+        loaded.map_err(|error| Failure::new(Exit::Config, error))
     }
 
     /// Returns the reasons for a terminal.
@@ -226,30 +215,16 @@ enum Untold {
 }
 
 fn told(event: &[u8], diff: Option<String>) -> Result<Told, Untold> {
-    let (facts, digest, carried): (Facts<'_>, String, Option<String>) =
-        match serde_json::from_slice::<HitlEvent<'_>>(event) {
-            Ok(event) => {
-                let carried = match &event.patch {
-                    PatchBody::Diff(diff) => Some(diff.to_string()),
-                    PatchBody::Omitted { .. } => None,
-                };
-                (event.facts, event.patch_digest.into_owned(), carried)
-            }
-            Err(problem) => {
-                let event: DecisionEvent<'_> =
-                    serde_json::from_slice(event).map_err(|_| Untold::Event(problem))?;
-                (event.facts, event.patch_digest.into_owned(), None)
-            }
-        };
-    let judgement = facts.judgement.into_owned();
+    let recorded = Recorded::read(event).map_err(Untold::Event)?;
+    let judgement = recorded.facts.judgement.into_owned();
     let (Some(forest), Some(p)) = (judgement.forest, judgement.p) else {
         return Err(Untold::NoForest);
     };
     Ok(Told {
         forest,
         p,
-        digest,
-        diff: diff.or(carried),
+        digest: recorded.digest,
+        diff: diff.or(recorded.diff),
     })
 }
 
