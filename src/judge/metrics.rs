@@ -79,6 +79,10 @@ impl ModelMetrics {
         for finding in super::code::FINDINGS {
             metrics.looks.with_label_values(&[finding]);
         }
+        // An alert on a gauge that is not there yet is one on a name that may be wrong: it is there, and no number.
+        for column in super::model::columns() {
+            metrics.psi.with_label_values(&[column.group]).set(f64::NAN);
+        }
         Ok(metrics)
     }
 
