@@ -1,7 +1,7 @@
 //! Where the microseconds go: each stage alone, on one core, without Kafka; and what memory saves on a
 //! stream of which half are repeats, inside the process and in a real Redis.
 //!
-//! `cargo bench --bench pipeline` prints nanoseconds an event.
+//! `cargo bench --bench pipeline` prints nanoseconds an event; with `-- code` behind it, of code alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -102,25 +102,7 @@ fn main() {
     let risk = RiskConfig::default();
     let control = tables.control_snapshot();
 
-    let decoded = fastest(|| {
-        for batch in records.chunks(BATCH) {
-            black_box(decode(batch, &limits));
-        }
-    });
-    let read_too = fastest(|| {
-        for batch in records.chunks(BATCH) {
-            let patches = decode(batch, &limits);
-            black_box(read(&patches, &diffs));
-        }
-    });
-    let joined_too = fastest(|| {
-        for batch in records.chunks(BATCH) {
-            let patches = decode(batch, &limits);
-            black_box(read(&patches, &diffs));
-            black_box(join(&patches, &tables, Duration::ZERO));
-        }
-    });
-    let models = Models::of(ModelConfig::default().load().unwrap()).unwrap();
+    let models = Arc::new(Models::of(ModelConfig::default().load().unwrap()).unwrap());
     let picked = models.in_force();
     let judged = |records: &[Record], with_model: bool| {
         let judges = Judges {
@@ -140,15 +122,6 @@ fn main() {
             }
         })
     };
-    let judged_too = judged(&records, false);
-    let batches: Vec<Batch> = records
-        .chunks(BATCH)
-        .map(|chunk| Batch {
-            topic: Arc::from("patches"),
-            partition: 0,
-            records: chunk.to_vec(),
-        })
-        .collect();
     let bare = || {
         Pipeline::new(
             Arc::clone(&tables),
@@ -159,6 +132,51 @@ fn main() {
             || 0,
         )
     };
+    code(&world, &tables, |records| {
+        let read_too = fastest(|| {
+            for batch in records.chunks(BATCH) {
+                let patches = decode(batch, &limits);
+                black_box(read(&patches, &diffs));
+            }
+        });
+        let batches = batches_of(records);
+        let pipeline = bare().with_models(Arc::clone(&models));
+        let whole = fastest(|| {
+            for batch in &batches {
+                black_box(pipeline.handle(batch));
+            }
+        });
+        [
+            read_too,
+            judged(records, false),
+            judged(records, true),
+            whole,
+        ]
+    });
+    if std::env::args().any(|argument| argument == "code") {
+        return;
+    }
+
+    let decoded = fastest(|| {
+        for batch in records.chunks(BATCH) {
+            black_box(decode(batch, &limits));
+        }
+    });
+    let read_too = fastest(|| {
+        for batch in records.chunks(BATCH) {
+            let patches = decode(batch, &limits);
+            black_box(read(&patches, &diffs));
+        }
+    });
+    let joined_too = fastest(|| {
+        for batch in records.chunks(BATCH) {
+            let patches = decode(batch, &limits);
+            black_box(read(&patches, &diffs));
+            black_box(join(&patches, &tables, Duration::ZERO));
+        }
+    });
+    let judged_too = judged(&records, false);
+    let batches = batches_of(&records);
     let pipeline = bare();
     let whole = fastest(|| {
         for batch in &batches {
@@ -186,16 +204,6 @@ fn main() {
         println!("{stage:>16} {:>7} ns", time.as_nanos() / EVENTS as u128);
     }
 
-    code(&world, &tables, |records| {
-        let read_too = fastest(|| {
-            for batch in records.chunks(BATCH) {
-                let patches = decode(batch, &limits);
-                black_box(read(&patches, &diffs));
-            }
-        });
-        (read_too, judged(records, false), judged(records, true))
-    });
-
     let redis = Redis::start();
     let in_redis = MemoryConfig {
         redis_url: Some(Secret::new(redis.url())),
@@ -216,12 +224,20 @@ fn main() {
     }
 }
 
+/// Cuts records as the engine does.
+fn batches_of(records: &[Record]) -> Vec<Batch> {
+    records
+        .chunks(BATCH)
+        .map(|chunk| Batch {
+            topic: Arc::from("patches"),
+            partition: 0,
+            records: chunk.to_vec(),
+        })
+        .collect()
+}
+
 /// Prints what the first look at code costs, beside as many earlier candidates for its CVE.
-fn code(
-    world: &World,
-    tables: &Tables,
-    measure: impl Fn(&[Record]) -> (Duration, Duration, Duration),
-) {
+fn code(world: &World, tables: &Tables, measure: impl Fn(&[Record]) -> [Duration; 4]) {
     let cve = world
         .apv
         .iter()
@@ -273,13 +289,16 @@ fn code(
                 .unwrap();
             known += 1;
         }
-        let (read, without, with) = measure(&records);
+        let [read, without, with, whole] = measure(&records);
         let each = |time: Duration| time.as_nanos() / records.len() as u128;
         println!(
-            "code, {precedents:>2} earlier candidates: decode and parse {} ns, first look {} ns, both {} ns",
+            "code, {precedents:>2} earlier candidates: decode and parse {} ns, first look {} ns, both {} ns; \
+             route {} ns, whole {} ns",
             each(read),
             each(with - without),
-            each(read + (with - without))
+            each(read + (with - without)),
+            each(whole.saturating_sub(with)),
+            each(whole)
         );
     }
 }
