@@ -11,7 +11,9 @@ const DISTANCES: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 /// The metrics of models.
 #[derive(Debug, Clone)]
 pub struct ModelMetrics {
-    pub(super) looks: IntCounterVec,
+    looks: IntCounterVec,
+    /// The same by finding, found once: each patch is counted.
+    by_finding: Vec<(&'static str, IntCounter)>,
     pub(super) compared: IntCounterVec,
     pub(super) distance: Histogram,
     pub(super) in_force: IntGaugeVec,
@@ -27,14 +29,19 @@ impl ModelMetrics {
     /// # Errors
     /// If a name is none.
     pub fn new() -> Result<Self, prometheus::Error> {
+        let looks = IntCounterVec::new(
+            Opts::new(
+                "crisol_model_looks_total",
+                "Patches that the model looked at, by finding",
+            ),
+            &["finding"],
+        )?;
         let metrics = Self {
-            looks: IntCounterVec::new(
-                Opts::new(
-                    "crisol_model_looks_total",
-                    "Patches that the model looked at, by finding",
-                ),
-                &["finding"],
-            )?,
+            by_finding: super::code::FINDINGS
+                .into_iter()
+                .map(|finding| (finding, looks.with_label_values(&[finding])))
+                .collect(),
+            looks,
             compared: IntCounterVec::new(
                 Opts::new(
                     "crisol_model_shadow_total",
@@ -76,14 +83,18 @@ impl ModelMetrics {
                 "1 while control asks for a model that this replica does not have; people judge code then",
             )?,
         };
-        for finding in super::code::FINDINGS {
-            metrics.looks.with_label_values(&[finding]);
-        }
         // An alert on a gauge that is not there yet is one on a name that may be wrong: it is there, and no number.
         for column in super::model::columns() {
             metrics.psi.with_label_values(&[column.group]).set(f64::NAN);
         }
         Ok(metrics)
+    }
+
+    /// Counts a look that found this.
+    pub(super) fn looked(&self, finding: &str) {
+        if let Some((_, count)) = self.by_finding.iter().find(|(known, _)| *known == finding) {
+            count.inc();
+        }
     }
 
     /// Lets a registry scrape them.

@@ -157,7 +157,7 @@ impl Models {
         judgement: &crate::judge::Judgement,
     ) {
         let finding = judgement.record.finding.as_deref().unwrap_or_default();
-        self.metrics.looks.with_label_values(&[finding]).inc();
+        self.metrics.looked(finding);
         if scorer.looks().is_multiple_of(COUNTED) {
             self.drift
                 .lock()

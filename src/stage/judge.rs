@@ -89,6 +89,7 @@ impl Judges<'_> {
                 digest: patch.digest.as_bytes(),
                 generator: patch.generator.as_deref().map(generator_hash),
             };
+            // A patch at a time: held for a batch, a verdict that is waiting to be learnt would stop all workers.
             let seen = models.first_look(scorer, self.picked, &asked, &self.verdicts.read());
             if let Some(Seen::Judged(seen)) = seen {
                 let (by_forest, sketch) = *seen;

@@ -58,11 +58,34 @@ pub enum Inside {
 /// The most bytes that a quoted character may take: `'\u{10FFFF}'` and its like.
 const CHARACTER_BYTES: usize = 12;
 
-/// Operators of two characters that mean something else than their parts.
-const PAIRS: [&[u8; 2]; 22] = [
-    b"==", b"!=", b"<=", b">=", b"&&", b"||", b"->", b"=>", b"::", b"++", b"--", b"+=", b"-=",
-    b"*=", b"/=", b"%=", b"&=", b"|=", b"^=", b"<<", b">>", b"??",
-];
+/// What a byte can begin in code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Space,
+    Word,
+    Digit,
+    /// A comment or a text, in one family or another.
+    Mark,
+    Other,
+}
+
+/// What each byte can begin: looked up, because it is asked of each byte.
+static STARTS: [Start; 256] = {
+    let mut starts = [Start::Other; 256];
+    let mut byte = 0;
+    while byte < starts.len() {
+        starts[byte] = match byte as u8 {
+            b' ' | b'\t' | b'\r' => Start::Space,
+            // What is not ASCII is taken for letters: names in other scripts, and words of prose.
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => Start::Word,
+            b'0'..=b'9' => Start::Digit,
+            b'/' | b'#' | b'"' | b'\'' | b'`' => Start::Mark,
+            _ => Start::Other,
+        };
+        byte += 1;
+    }
+    starts
+};
 
 /// Tells each token of a line to `each`, and leaves in `inside` what the next line begins in.
 pub fn lex<'a>(
@@ -128,22 +151,27 @@ fn code<'a>(
     let mut at = 0;
     while let Some(&byte) = line.get(at) {
         let start = at;
-        if byte == b' ' || byte == b'\t' || byte == b'\r' {
-            at += 1;
-            continue;
-        }
-        if is_word_start(byte) {
-            at = run(line, at, is_word);
-            tell(each, Kind::Word, slice(line, start, at));
-            continue;
-        }
-        if byte.is_ascii_digit() {
-            at = run(line, at, |byte| is_word(byte) || byte == b'.');
-            tell(each, Kind::Number, slice(line, start, at));
-            continue;
+        let begins = start_of(byte);
+        match begins {
+            Start::Space => {
+                at += 1;
+                continue;
+            }
+            Start::Word => {
+                at = run(line, at, is_word);
+                tell(each, Kind::Word, slice(line, start, at));
+                continue;
+            }
+            Start::Digit => {
+                at = run(line, at, |byte| is_word(byte) || byte == b'.');
+                tell(each, Kind::Number, slice(line, start, at));
+                continue;
+            }
+            Start::Mark | Start::Other => {}
         }
         let next = line.get(at + 1).copied().unwrap_or_default();
         match (family, byte, next) {
+            _ if begins == Start::Other => {}
             (Family::Plain, ..) => {}
             (Family::C | Family::Script, b'/', b'/') | (Family::Python | Family::Hash, b'#', _) => {
                 words(slice(line, at, line.len()), Place::Comment, each);
@@ -185,8 +213,7 @@ fn code<'a>(
             }
             _ => {}
         }
-        let wide = PAIRS.iter().any(|pair| **pair == [byte, next]);
-        at += 1 + usize::from(wide);
+        at += 1 + usize::from(is_pair([byte, next]));
         tell(each, Kind::Operator, slice(line, start, at));
     }
     None
@@ -197,25 +224,25 @@ fn words<'a>(text: &'a [u8], place: Place, each: &mut impl FnMut(Token<'a>)) {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         let start = at;
-        if is_word_start(byte) {
-            at = run(text, at, is_word);
-            let bytes = slice(text, start, at);
-            each(Token {
-                kind: Kind::Word,
-                place,
-                bytes,
-            });
-        } else if byte.is_ascii_digit() {
-            at = run(text, at, |byte| byte.is_ascii_digit());
-            let bytes = slice(text, start, at);
-            each(Token {
-                kind: Kind::Number,
-                place,
-                bytes,
-            });
-        } else {
-            at += 1;
-        }
+        let kind = match start_of(byte) {
+            Start::Word => {
+                at = run(text, at, is_word);
+                Kind::Word
+            }
+            Start::Digit => {
+                at = run(text, at, |byte| byte.is_ascii_digit());
+                Kind::Number
+            }
+            Start::Space | Start::Mark | Start::Other => {
+                at += 1;
+                continue;
+            }
+        };
+        each(Token {
+            kind,
+            place,
+            bytes: slice(text, start, at),
+        });
     }
 }
 
@@ -257,13 +284,44 @@ fn run(text: &[u8], from: usize, holds: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(tail.len())
 }
 
-/// What is not ASCII is taken for letters: names in other scripts, and words of prose.
-fn is_word_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte == b'$' || byte >= 0x80
+fn start_of(byte: u8) -> Start {
+    STARTS
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(Start::Other)
 }
 
 fn is_word(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit()
+    matches!(start_of(byte), Start::Word | Start::Digit)
+}
+
+/// Whether two characters together mean something else than each.
+fn is_pair(both: [u8; 2]) -> bool {
+    matches!(
+        &both,
+        b"=="
+            | b"!="
+            | b"<="
+            | b">="
+            | b"&&"
+            | b"||"
+            | b"->"
+            | b"=>"
+            | b"::"
+            | b"++"
+            | b"--"
+            | b"+="
+            | b"-="
+            | b"*="
+            | b"/="
+            | b"%="
+            | b"&="
+            | b"|="
+            | b"^="
+            | b"<<"
+            | b">>"
+            | b"??"
+    )
 }
 
 /// Returns the part of `text` between two places, or what there is of it.

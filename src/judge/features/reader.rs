@@ -127,16 +127,13 @@ impl Extractor {
         self.whole = Whole::default();
         self.languages.clear();
         // Tests, notes and lock files that come along say what a tool is used to write, not what it mended.
-        let is_source = |file: &FileDiff<'_>| {
-            let path = file.path();
-            Language::of(path).is_source() && !is_test(path)
-        };
-        let has_source = diff.files.iter().any(is_source);
+        let has_source = diff.files.iter().any(|file| About::of(file).is_source());
         for file in &diff.files {
-            if !has_source || is_source(file) {
-                self.file(file, &mut sketch);
+            let about = About::of(file);
+            if !has_source || about.is_source() {
+                self.file(file, about, &mut sketch);
             } else {
-                self.beside(file);
+                self.beside(file, about);
             }
         }
         sketch.length = self.added.tokens + self.removed.tokens;
@@ -153,14 +150,9 @@ impl Extractor {
         }
     }
 
-    fn file(&mut self, file: &FileDiff<'_>, sketch: &mut Sketch) {
-        let path = file.path();
-        let language = Language::of(path);
-        let about = About {
-            language,
-            test: is_test(path),
-        };
-        let name = xxh3_64(path.as_bytes());
+    fn file(&mut self, file: &FileDiff<'_>, about: About, sketch: &mut Sketch) {
+        let language = about.language;
+        let name = xxh3_64(file.path().as_bytes());
         sketch.files.insert(name as u32);
         self.numbered.clear();
         let mut edit = 0_u64;
@@ -184,14 +176,13 @@ impl Extractor {
     }
 
     /// Counts the lines of a file that stands beside source.
-    fn beside(&mut self, file: &FileDiff<'_>) {
-        let path = file.path();
+    fn beside(&mut self, file: &FileDiff<'_>, about: About) {
         let lines = file.hunks.iter().flat_map(|hunk| &hunk.lines);
         let changed = lines.filter(|line| line.side != Side::Context).count() as u32;
-        if is_test(path) {
+        if about.test {
             self.whole.test_lines += changed;
         }
-        if !Language::of(path).is_source() {
+        if !about.language.is_source() {
             self.whole.other_lines += changed;
         }
         self.whole.changed_lines += changed;
@@ -333,6 +324,21 @@ impl Run {
 struct About {
     language: Language,
     test: bool,
+}
+
+impl About {
+    fn of(file: &FileDiff<'_>) -> Self {
+        let path = file.path();
+        Self {
+            language: Language::of(path),
+            test: is_test(path),
+        }
+    }
+
+    /// Whether it is code that runs, beside tests.
+    fn is_source(self) -> bool {
+        self.language.is_source() && !self.test
+    }
 }
 
 /// Returns a token's hash. It stands in sketches on topics, so it must never change.

@@ -95,7 +95,7 @@ pub(super) struct LineFacts {
 }
 
 impl Tally {
-    /// Counts a token, and notes in `line` what is said of its line.
+    /// Counts a token, and notes in `line` what is said of its line. `hash` is that of its bytes.
     pub(super) fn token(
         &mut self,
         token: Token<'_>,
@@ -114,7 +114,7 @@ impl Tally {
             Kind::Word => {
                 self.names += 1;
                 self.names_in_code.insert(hash);
-                classes_in(token.bytes, |class| {
+                classes_in(token.bytes, hash, |class| {
                     if let Some(count) = self.classes.get_mut(class as usize) {
                         *count += 1;
                     }

@@ -147,14 +147,22 @@ fn find_in(table: &[(u64, Option<Class>)], hash: u64) -> Option<Class> {
     None
 }
 
-/// Returns the class of a word in lower case.
-fn class_of(word: &[u8]) -> Option<Class> {
-    find_in(TABLE.as_slice(), xxh3_64(word))
+/// Returns the class of a word in lower case, by its hash.
+fn class_of(hash: u64) -> Option<Class> {
+    find_in(TABLE.as_slice(), hash)
 }
 
-/// Tells the class of each part of a name that has one. Parts begin at `_`, `$`, after digits and where a
-/// small letter meets a capital.
-pub fn classes_in(name: &[u8], mut each: impl FnMut(Class)) {
+/// Tells the class of each part of a name that has one. Parts begin at `_`, `$` and where a small letter meets a
+/// capital. `hash` is the name's own.
+pub fn classes_in(name: &[u8], hash: u64, mut each: impl FnMut(Class)) {
+    let divides_or_is_large = |byte: &u8| matches!(byte, b'_' | b'$' | b'A'..=b'Z');
+    if !name.iter().any(divides_or_is_large) {
+        // Most names are one part.
+        if let Some(class) = class_of(hash) {
+            each(class);
+        }
+        return;
+    }
     let mut part = [0_u8; LONGEST];
     let mut length = 0;
     let mut before = 0_u8;
@@ -162,7 +170,7 @@ pub fn classes_in(name: &[u8], mut each: impl FnMut(Class)) {
         if let Some(class) = part
             .get(..length)
             .filter(|p| p.len() > 1)
-            .and_then(class_of)
+            .and_then(|part| class_of(xxh3_64(part)))
         {
             each(class);
         }
@@ -192,7 +200,8 @@ mod tests {
 
     fn told(name: &str) -> Vec<&'static str> {
         let mut told = Vec::new();
-        classes_in(name.as_bytes(), |class| told.push(class.name()));
+        let hash = xxh3_64(name.as_bytes());
+        classes_in(name.as_bytes(), hash, |class| told.push(class.name()));
         told
     }
 
@@ -215,7 +224,7 @@ mod tests {
                 assert!(word.len() <= LONGEST && word.len() > 1, "{word}");
                 let earlier = seen.insert(word, class.name());
                 assert_eq!(earlier, None, "{word} is of two classes");
-                assert_eq!(class_of(word.as_bytes()), Some(*class), "{word}");
+                assert_eq!(class_of(xxh3_64(word.as_bytes())), Some(*class), "{word}");
             }
         }
         assert!(seen.len() * 2 < PLACES);
