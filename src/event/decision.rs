@@ -187,7 +187,8 @@ pub struct ForestRecord {
     /// P without the generator's name, where the model would approve with it: the lower of both counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unnamed: Option<f64>,
-    /// What memory knew, as the model read it: 4 bytes a feature, lowest first, in base64.
+    /// What memory knew, as the model read it, in base64: 8 bytes of which bit n says that feature n is not 0, then 4
+    /// bytes for each that is not; lowest first.
     pub recalled: String,
 }
 

@@ -256,14 +256,51 @@ pub(super) fn opinion_of(record: &JudgementRecord) -> Option<Opinion> {
     })
 }
 
-/// Returns features of memory as text: four bytes each, lowest first, in base64, so that they come back to the
-/// bit.
+/// Bytes that say which columns of memory are told.
+const TOLD_BYTES: usize = size_of::<u64>();
+const _: () = assert!(precedent::COLUMNS <= u64::BITS as usize);
+
+/// Returns features of memory as text, so that they come back to the bit: eight bytes of which bit n says whether
+/// column n is told, for any other value than zero, then four bytes for each that is; lowest first, in base64. Of a
+/// CVE without candidates most are zero.
 fn to_text(memory: &Memory) -> String {
-    let mut bytes = [0; 4 * precedent::COLUMNS];
-    for (four, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(memory) {
-        *four = value.to_le_bytes();
+    let mut bytes = [0; TOLD_BYTES + 4 * precedent::COLUMNS];
+    let (head, values) = bytes.split_at_mut(TOLD_BYTES);
+    let mut told = 0_u64;
+    let mut slots = values.as_chunks_mut::<4>().0.iter_mut();
+    for (column, value) in memory.iter().enumerate() {
+        if value.to_bits() != 0
+            && let Some(slot) = slots.next()
+        {
+            told |= 1 << column;
+            *slot = value.to_le_bytes();
+        }
     }
-    STANDARD_NO_PAD.encode(bytes)
+    head.copy_from_slice(&told.to_le_bytes());
+    let length = TOLD_BYTES + 4 * told.count_ones() as usize;
+    STANDARD_NO_PAD.encode(bytes.get(..length).unwrap_or_default())
+}
+
+/// Returns what [`to_text`] made into text; `None` if it has not made this, for so many columns.
+fn from_text(text: &str) -> Option<Memory> {
+    let bytes = STANDARD_NO_PAD.decode(text).ok()?;
+    let (told, values) = bytes.split_first_chunk::<TOLD_BYTES>()?;
+    let told = u64::from_le_bytes(*told);
+    let (values, rest) = values.as_chunks::<4>();
+    if told.checked_shr(precedent::COLUMNS as u32).unwrap_or(0) != 0
+        || values.len() != told.count_ones() as usize
+        || !rest.is_empty()
+    {
+        return None;
+    }
+    let mut values = values.iter();
+    let mut memory = [0.0; precedent::COLUMNS];
+    for (column, slot) in memory.iter_mut().enumerate() {
+        if told >> column & 1 == 1 {
+            *slot = f32::from_le_bytes(*values.next()?);
+        }
+    }
+    Some(memory)
 }
 
 /// Returns the row of a diff of which nothing is known: no earlier candidate, no generator, an empty memory.
@@ -277,12 +314,56 @@ pub fn row_of_stranger(diff: &Diff<'_>) -> Vec<f32> {
 /// Returns the row that a recorded judgement was made on: the features of the diff, and those of memory as they
 /// were recorded; `None` if what was recorded is not of this build's columns.
 pub fn recorded_row(diff: &Diff<'_>, forest: &ForestRecord) -> Option<Vec<f32>> {
-    let bytes = STANDARD_NO_PAD.decode(&forest.recalled).ok()?;
-    let (values, rest) = bytes.as_chunks::<4>();
-    if values.len() != precedent::COLUMNS || !rest.is_empty() {
-        return None;
-    }
+    let memory = from_text(&forest.recalled)?;
     let mut row = Extractor::default().read(diff).features;
-    row.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    row.extend(memory);
     row.iter().all(|value| value.is_finite()).then_some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_memory_knew_comes_back_to_the_bit(
+            values in prop::collection::vec(
+                prop_oneof![Just(0.0_f32), Just(-0.0), Just(-1.0), any::<f32>()],
+                precedent::COLUMNS,
+            ),
+        ) {
+            let memory: Memory = values.try_into().unwrap();
+            let back = from_text(&to_text(&memory)).unwrap();
+            prop_assert_eq!(back.map(f32::to_bits), memory.map(f32::to_bits));
+        }
+
+        #[test]
+        fn any_other_text_is_refused_or_written_alike(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let text = STANDARD_NO_PAD.encode(&bytes);
+            if let Some(memory) = from_text(&text) {
+                // A zero that is told is the one thing that can be written in two ways.
+                let again = from_text(&to_text(&memory)).unwrap();
+                prop_assert_eq!(again.map(f32::to_bits), memory.map(f32::to_bits));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_of_other_columns_is_refused() {
+        let written = to_text(&[1.0; precedent::COLUMNS]);
+        let mut bytes = STANDARD_NO_PAD.decode(&written).unwrap();
+        // A column past the last one.
+        bytes[TOLD_BYTES - 1] |= 0x80;
+        for damaged in [
+            &bytes[..],
+            &bytes[..bytes.len() - 4],
+            &bytes[..TOLD_BYTES - 1],
+            &[],
+        ] {
+            assert_eq!(from_text(&STANDARD_NO_PAD.encode(damaged)), None);
+        }
+        assert_eq!(from_text("no base64!"), None);
+    }
 }

@@ -44,9 +44,9 @@ pub struct BoostParams {
 impl Default for BoostParams {
     fn default() -> Self {
         Self {
-            trees: 200,
+            trees: 128,
             leaves: 15,
-            learning_rate: 0.04,
+            learning_rate: 0.06,
             min_rows_in_leaf: 100,
             min_hessian: 1e-3,
             row_sample: 0.5,
