@@ -5,6 +5,9 @@
 # What cargo needs to build librdkafka, OpenSSL and jemalloc from their sources.
 BUILD := cargo cc c++ make perl pkg-config
 
+# What runs exploits, and what they run on.
+ARENA := bwrap setpriv unshare prlimit /usr/bin/python3 git
+
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1,\2/p' $(MAKEFILE_LIST) | while IFS=, read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
@@ -14,7 +17,7 @@ demo: ## watch it judge real CVEs on an embedded broker; ends by itself
 	@cargo run --quiet -- demo $(ARGS)
 
 test: ## everything, on real servers: Apache Kafka (or what CRISOL_TEST_KAFKA names) and Redis
-	@.ci/need $(BUILD) kcat redis-server
+	@.ci/need $(BUILD) kcat redis-server $(ARENA)
 	@tests/kafka/kafka install
 	@cargo test $(ARGS)
 

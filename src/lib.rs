@@ -11,6 +11,8 @@ pub mod ledger;
 pub mod guard;
 pub mod judge;
 pub mod policy;
+pub mod exploit;
+pub mod arena;
 pub mod log;
 pub mod table;
 pub mod memory;

@@ -12,6 +12,7 @@ mod dlq;
 mod evaluate;
 mod exit;
 mod explain;
+mod exploits;
 mod facts;
 mod input;
 mod logging;
@@ -25,6 +26,7 @@ mod samples;
 mod topics;
 mod train;
 mod validate;
+mod wargame;
 mod words;
 
 use std::fmt::Display;
@@ -120,6 +122,12 @@ enum Command {
     /// Look at a judge of code.
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Look at the catalogue of exploits, and try them on their own patches.
+    #[command(subcommand)]
+    Exploits(exploits::ExploitsCommand),
+    /// Try a patch against an exploit, on the terminal.
+    #[command(subcommand)]
+    Wargame(wargame::WargameCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -217,6 +225,8 @@ impl Cli {
             Command::Train(args) => train::train(&args, json),
             Command::Model(command) => model::model(&command, json),
             Command::Evaluate(args) => evaluate::evaluate(&args, json),
+            Command::Exploits(command) => exploits::exploits(&command, &settings, json),
+            Command::Wargame(command) => wargame::wargame(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
             Command::Completions(args) => completions::completions(&args),
         }

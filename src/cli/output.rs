@@ -29,3 +29,10 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     println!("{text}");
     Ok(())
 }
+
+/// Returns the name that a value has in JSON, with spaces.
+pub(super) fn word(value: &impl Serialize) -> String {
+    let name = serde_json::to_value(value).ok();
+    let name = name.as_ref().and_then(serde_json::Value::as_str);
+    name.unwrap_or_default().replace('_', " ")
+}

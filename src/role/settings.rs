@@ -4,10 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arena::{SandboxConfig, TargetsConfig};
 use crate::config::{ConfigError, Layers, SecretKeyConfig, load};
 use crate::diff::DiffLimits;
 use crate::engine::{EngineConfig, FAILPOINT_ENV};
 use crate::event::limits::EventLimits;
+use crate::exploit::CatalogueConfig;
 use crate::http::{HttpConfig, OpsConfig};
 use crate::judge::shipped::ModelConfig;
 use crate::log::client::KafkaConfig;
@@ -68,6 +70,12 @@ pub struct Settings {
     pub verdicts: VerdictsConfig,
     /// The model that judges code.
     pub model: ModelConfig,
+    /// The catalogue of exploits.
+    pub exploits: CatalogueConfig,
+    /// Where exploits are replayed.
+    pub arena: SandboxConfig,
+    /// Where what they attack is kept.
+    pub targets: TargetsConfig,
     /// Exact memory.
     pub memory: MemoryConfig,
     /// The sample for A/B comparisons.

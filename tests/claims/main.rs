@@ -17,6 +17,7 @@ mod oracle;
 mod stream;
 
 mod ab;
+mod arena;
 mod backtest;
 mod broker;
 mod cli;
@@ -39,4 +40,5 @@ mod rejudge;
 mod replay;
 mod schemas;
 mod service;
+mod wargame;
 mod zombie;

@@ -1,0 +1,28 @@
+//! The arena: what is attacked and what attacks it run here and nowhere else.
+//!
+//! [`Sandbox`] runs a shell line behind walls, [`Referee`] runs the phases of a wargame in it and judges from outside.
+//!
+//! ```mermaid
+//! flowchart LR
+//!     E[exploit] --> R[referee]
+//!     P[patch] --> T[targets: vulnerable and patched tree]
+//!     T --> R
+//!     R -->|a fresh sandbox for each run| S[sandbox]
+//!     S -->|output, exit, files| R --> V[verdict with evidence]
+//! ```
+
+mod apply;
+mod bump;
+mod cgroup;
+mod filter;
+mod launch;
+mod referee;
+mod sandbox;
+mod target;
+
+pub use apply::{ApplyError, apply};
+pub use bump::{Moved, moved};
+pub use cgroup::Bounds;
+pub use referee::{Outcome, Phase, Referee, Report, RunReport};
+pub use sandbox::{ArenaError, Ended, Ran, Run, Sandbox, SandboxConfig, Work};
+pub use target::{TargetError, Targets, TargetsConfig};

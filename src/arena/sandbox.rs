@@ -1,0 +1,296 @@
+//! Runs a shell line behind walls, and tells what it did.
+
+mod slot;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::cgroup::{Bounds, Cgroups, Group};
+use super::filter::{FilterError, filter};
+use super::launch::{Launch, Places};
+use crate::exploit::Limits;
+use slot::Slot;
+use watch::{Pipe, Watched, exit_of, kill_inside, read_on};
+
+/// The longest that a killed run may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// The most that is read of a file that a run left behind, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Where the arena stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxConfig {
+    /// A directory of its own, for what runs need while they run; it must be readable by all.
+    pub directory: PathBuf,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            directory: std::env::temp_dir().join("crisol-arena"),
+        }
+    }
+}
+
+/// The arena cannot do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ArenaError {
+    /// A file or a process could not be had.
+    #[error("arena: {doing}: {error}")]
+    Io {
+        /// What was tried.
+        doing: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The filter of system calls cannot be made.
+    #[error("arena: {0}")]
+    Filter(#[from] FilterError),
+    /// The walls could not be built, so nothing was run.
+    #[error("arena: the sandbox did not start: {0}")]
+    NotStarted(String),
+}
+
+fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> ArenaError {
+    let doing = doing.into();
+    move |error| ArenaError::Io { doing, error }
+}
+
+/// Builds walls and runs things behind them.
+#[derive(Debug)]
+pub struct Sandbox {
+    directory: PathBuf,
+    filter: PathBuf,
+    cgroups: Cgroups,
+    is_root: bool,
+}
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Run<'a> {
+    /// A shell line.
+    pub line: &'a str,
+    /// Its environment, beside `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Vec<(String, String)>,
+    /// Directories that it may read: from, and where it sees them.
+    pub reads: Vec<(PathBuf, &'a str)>,
+    /// Directories that it may write to.
+    pub writes: Vec<(PathBuf, &'a str)>,
+    /// Texts that stand at absolute paths.
+    pub fixtures: &'a BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// By itself, with a status; 128 and a signal's number if that ended it.
+    Exited(i32),
+    /// It was killed at its deadline.
+    TimedOut,
+    /// It was killed because it printed too much.
+    TooMuchOutput,
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it printed, cut at its limit.
+    pub stdout: String,
+    /// What it printed as errors, cut at its limit.
+    pub stderr: String,
+    /// How long it took, walls included.
+    pub took: Duration,
+    /// What bounded it.
+    pub bounds: Bounds,
+    /// Which bounds it met.
+    pub met: Vec<&'static str>,
+}
+
+/// The work directory of a run that has ended.
+#[derive(Debug)]
+pub struct Work {
+    directory: Option<File>,
+}
+
+impl Work {
+    /// Returns a file that the run left behind, its first MiB; `None` if there is none that can be read without
+    /// following a link.
+    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let file = openat2(self.directory.as_ref()?, path, flags, Mode::empty(), inside).ok()?;
+        let file = File::from(file);
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl Sandbox {
+    /// Returns an arena.
+    ///
+    /// # Errors
+    /// [`ArenaError`] if its directory cannot be written, or the filter cannot be made.
+    pub fn open(config: &SandboxConfig) -> Result<Self, ArenaError> {
+        let directory = config.directory.join(Uuid::new_v4().to_string());
+        let making = || io_error(format!("make {}", directory.display()));
+        fs::create_dir_all(&directory).map_err(making())?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).map_err(making())?;
+        let file = directory.join("filter");
+        fs::write(&file, filter()?).map_err(making())?;
+        Ok(Self {
+            directory,
+            filter: file,
+            cgroups: Cgroups::probe(),
+            is_root: rustix::process::geteuid().is_root(),
+        })
+    }
+
+    /// Returns what bounds runs.
+    pub fn bounds(&self) -> Bounds {
+        self.cgroups.bounds()
+    }
+
+    /// Runs a line and returns what it did, and what `look` makes of its work directory once all of it has ended.
+    ///
+    /// # Errors
+    /// [`ArenaError`] if the walls could not be built; what the run itself does is never an error.
+    pub fn run<T>(
+        &self,
+        run: &Run<'_>,
+        look: impl FnOnce(&Ran, &Work) -> T,
+    ) -> Result<(Ran, T), ArenaError> {
+        let slot = Slot::make(&self.directory)?;
+        let binds = slot.binds(run)?;
+        let by_process = self.cgroups.bounds() == Bounds::Rlimits;
+        let status = slot.directory.join("told").join("status");
+        let launch = Launch {
+            places: Places {
+                work: &slot.directory.join("work"),
+                filter: &self.filter,
+                status: &status,
+            },
+            limits: run.limits,
+            by_process,
+            drop_root: self.is_root,
+            binds: &binds,
+            environment: &run.environment,
+            line: run.line,
+        };
+        // Memory for what the line uses beside what it may leave behind.
+        let memory = (run.limits.memory_mb + run.limits.work_mb) << 20;
+        let name = slot.name();
+        // The shell, unshare's and bubblewrap's own processes count too.
+        let group = self
+            .cgroups
+            .group(&name, memory, run.limits.pids + 4)
+            .map_err(io_error("make control groups"))?;
+        let began = Instant::now();
+        let mut child = launch
+            .command()
+            .spawn()
+            .map_err(io_error("start setpriv, prlimit, unshare or bash"))?;
+        let watched = self.watch(&mut child, run, &group, &status, began);
+        let result = watched.map(|watched| {
+            let work = Work::of(child.id(), &slot.directory.join("work").join("arena"));
+            let ran = watched.ran(run.limits, self.cgroups.bounds(), group.met());
+            let seen = look(&ran, &work);
+            (ran, seen)
+        });
+        // With its input closed the shell ends, and its mounts with it.
+        drop(child.stdin.take());
+        if result.is_err() {
+            let _ = child.kill();
+        }
+        let _ = child.wait();
+        result
+    }
+
+    fn watch(
+        &self,
+        child: &mut Child,
+        run: &Run<'_>,
+        group: &Group,
+        status: &Path,
+        began: Instant,
+    ) -> Result<Watched, ArenaError> {
+        let deadline = began + Duration::from_secs(run.limits.time_s);
+        let most = (run.limits.output_kb << 10) as usize;
+        let (tell, told) = channel();
+        for (which, pipe) in [
+            child.stdout.take().map(Pipe::Out),
+            child.stderr.take().map(Pipe::Err),
+        ]
+        .into_iter()
+        .flatten()
+        .enumerate()
+        {
+            read_on(pipe, which, most, tell.clone());
+        }
+        group
+            .admit(child.id())
+            .map_err(io_error("enter control groups"))?;
+        if let Some(stdin) = &mut child.stdin {
+            stdin
+                .write_all(b"go\n")
+                .map_err(io_error("start the sandbox"))?;
+        }
+        let mut watched = Watched::default();
+        let killed = watched.wait(&told, deadline);
+        if killed.is_some() {
+            watched.killed = killed;
+            kill_inside(status);
+            if watched.wait(&told, Instant::now() + GONE_WITHIN).is_some() {
+                // The walls fall with the shell that holds them.
+                let _ = child.kill();
+                let _ = watched.wait(&told, Instant::now() + GONE_WITHIN);
+            }
+        }
+        watched.took = began.elapsed();
+        watched.exit = exit_of(status);
+        if watched.exit.is_none() && watched.killed.is_none() {
+            let text = String::from_utf8_lossy(&watched.stderr).into_owned();
+            return Err(ArenaError::NotStarted(crate::event::codec::printable(
+                text.trim(),
+            )));
+        }
+        Ok(watched)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Work {
+    /// Returns the work directory as the shell `pid` sees it.
+    fn of(pid: u32, path: &Path) -> Self {
+        let seen = Path::new("/proc").join(pid.to_string()).join("root");
+        let path = path.strip_prefix("/").unwrap_or(path);
+        Self {
+            directory: File::open(seen.join(path)).ok(),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `crisol wargame`: tries patches against exploits, without Kafka.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+
+use crate::arena::{Ended, Referee, Report, RunReport, Sandbox, Targets};
+use crate::cli::input::cannot_read;
+use crate::cli::{Exit, Failure, output, progress};
+use crate::event::verdict::WargameVerdict;
+use crate::exploit::Exploit;
+use crate::role::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  crisol wargame run --exploit exploits/CVE-2021-23337 --patch fix.diff
+  crisol wargame run --exploit exploits/CVE-2021-23337 --patch fix.diff --json | jq .verdict
+
+Exit codes: 0 mitigated, 1 any other verdict, 69 the arena cannot be had.";
+
+/// Commands about wargames.
+#[derive(Debug, Subcommand)]
+pub(super) enum WargameCommand {
+    /// Attack the target before and after a patch, and tell what came of it.
+    Run(RunArgs),
+}
+
+/// Options of `wargame run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RunArgs {
+    /// The directory of the exploit.
+    #[arg(long, value_name = "DIR")]
+    exploit: PathBuf,
+    /// The patch: a bump of a manifest, or a diff of the installed source.
+    #[arg(long, value_name = "FILE")]
+    patch: PathBuf,
+}
+
+pub(super) fn wargame(
+    command: &WargameCommand,
+    settings: &Settings,
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let WargameCommand::Run(args) = command;
+    let exploit = absolute(&args.exploit).and_then(|directory| {
+        Exploit::read(&directory).map_err(|error| {
+            Failure::new(Exit::Usage, format!("{}: {error}", args.exploit.display()))
+        })
+    })?;
+    let patch =
+        std::fs::read_to_string(&args.patch).map_err(|error| cannot_read(&args.patch, &error))?;
+    let unavailable = |error: &dyn std::fmt::Display| Failure::new(Exit::Unavailable, error);
+    let sandbox = Sandbox::open(&settings.arena).map_err(|error| unavailable(&error))?;
+    let targets = Targets::open(&settings.targets).map_err(|error| unavailable(&error))?;
+    let bar = progress::spinner();
+    let report = Referee {
+        sandbox: &sandbox,
+        targets: &targets,
+    }
+    .fight(&exploit, &patch, &mut |step| {
+        ProgressBar::set_message(&bar, step.to_owned());
+    });
+    bar.finish_and_clear();
+    if as_json {
+        output::json(&report)?;
+    } else {
+        tell(&report);
+    }
+    Ok(match report.verdict {
+        WargameVerdict::Mitigated => Exit::Done,
+        _ => Exit::Found,
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::fs::canonicalize(path).map_err(|error| cannot_read(path, &error))
+}
+
+fn tell(report: &Report) {
+    let rows = report.runs.iter().map(row);
+    output::table(
+        &["phase", "run", "outcome", "ended", "ms", "evidence"],
+        rows,
+    );
+    let verdict = output::word(&report.verdict);
+    let detail = report.detail.as_deref().map(|detail| format!(": {detail}"));
+    println!(
+        "{}: {verdict}{}",
+        report.exploit,
+        detail.unwrap_or_default()
+    );
+    println!(
+        "{}; built in {} ms, {} ms in all, bounded by {}",
+        report.targets.join(" → "),
+        report.build_ms,
+        report.took_ms,
+        output::word(&report.bounds)
+    );
+}
+
+fn row(run: &RunReport) -> Vec<String> {
+    let ended = match run.ended {
+        Ended::Exited(status) => format!("status {status}"),
+        Ended::TimedOut => "timed out".to_owned(),
+        Ended::TooMuchOutput => "printed too much".to_owned(),
+    };
+    vec![
+        output::word(&run.phase),
+        run.name.clone(),
+        output::word(&run.outcome),
+        ended,
+        run.took_ms.to_string(),
+        run.strength.as_ref().map(output::word).unwrap_or_default(),
+    ]
+}

@@ -1,0 +1,233 @@
+//! Wargames: right patches pass, wrong ones do not, and none talks its way out.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crisol::arena::TargetsConfig;
+use crisol::arena::{Ended, Outcome, Phase, Referee, Report, Sandbox, SandboxConfig, Targets};
+use crisol::diff::synthesize;
+use crisol::event::verdict::WargameVerdict;
+use crisol::exploit::{Catalogue, Exploit};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fixture::run;
+use crate::stream::crisol;
+
+/// The exploit that hostile patches are written for.
+const FILES: &str = "range-path-traversal";
+
+/// The committed catalogue.
+fn catalogue() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("exploits")
+}
+
+/// An arena and targets of a test's own.
+struct Ring {
+    sandbox: Sandbox,
+    targets: Targets,
+    _directory: TempDir,
+}
+
+impl Ring {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let sandbox = SandboxConfig {
+            directory: directory.path().join("arena"),
+        };
+        let targets = TargetsConfig {
+            cache: directory.path().join("targets"),
+        };
+        Self {
+            sandbox: Sandbox::open(&sandbox).unwrap(),
+            targets: Targets::open(&targets).unwrap(),
+            _directory: directory,
+        }
+    }
+
+    fn fight(&self, exploit: &Exploit, patch: &str) -> Report {
+        let referee = Referee {
+            sandbox: &self.sandbox,
+            targets: &self.targets,
+        };
+        referee.fight(exploit, patch, &mut |_| {})
+    }
+}
+
+/// Returns the exploit of the file server with less time, and its service's text.
+fn file_server() -> (Exploit, String) {
+    let (catalogue, _) = Catalogue::open(&catalogue()).unwrap();
+    let mut exploit = catalogue.get(FILES).unwrap().clone();
+    exploit.limits.time_s = 3;
+    let service = fs::read_to_string(exploit.directory.join("service/server.py")).unwrap();
+    (exploit, service)
+}
+
+/// Returns a patch of the file server that puts lines before it looks at a path.
+fn with_lines(service: &str, lines: &str) -> String {
+    const LOOKS: &str = "        name = os.path.join(";
+    assert!(service.contains(LOOKS));
+    let after = service.replacen(LOOKS, &format!("{lines}{LOOKS}"), 1);
+    synthesize("server.py", service, &after)
+}
+
+#[test]
+fn every_exploit_of_the_catalogue_tells_right_patches_from_wrong_ones() {
+    let (catalogue, flawed) = Catalogue::open(&catalogue()).unwrap();
+    assert!(flawed.is_empty(), "{flawed:?}");
+    let ring = Ring::new();
+    let own = catalogue.all().iter().filter(|one| one.info.cve.is_none());
+    for exploit in own {
+        for patch in exploit.reference_patches() {
+            let report = ring.fight(exploit, &fs::read_to_string(&patch).unwrap());
+            assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
+        }
+        let wrong = exploit.wrong_patches().unwrap();
+        assert!(!wrong.is_empty(), "{}", exploit.id);
+        for patch in wrong {
+            let report = ring.fight(exploit, &fs::read_to_string(&patch).unwrap());
+            let seen_through = matches!(
+                report.verdict,
+                WargameVerdict::StillExploitable | WargameVerdict::Regression
+            );
+            assert!(seen_through, "{}: {report:#?}", patch.display());
+        }
+    }
+}
+
+#[test]
+fn a_patch_that_ends_hangs_or_kills_what_tries_it_is_never_mitigated() {
+    let ring = Ring::new();
+    let (exploit, service) = file_server();
+    for (lines, wanted) in [
+        (
+            "        if 'secret' in path:\n            os._exit(0)\n",
+            WargameVerdict::Inconclusive,
+        ),
+        (
+            "        if 'secret' in path:\n            import time; time.sleep(60)\n",
+            WargameVerdict::Inconclusive,
+        ),
+        (
+            "        if 'secret' in path:\n            os.kill(-1, 9)\n",
+            WargameVerdict::Inconclusive,
+        ),
+        ("        os.kill(-1, 9)\n", WargameVerdict::Regression),
+    ] {
+        let report = ring.fight(&exploit, &with_lines(&service, lines));
+        assert_eq!(report.verdict, wanted, "{lines} {report:#?}");
+    }
+}
+
+#[test]
+fn a_patch_that_floods_or_forks_is_bounded_and_not_mitigated() {
+    let ring = Ring::new();
+    let (exploit, service) = file_server();
+    for lines in [
+        "        os.system('yes > /proc/1/fd/1')\n",
+        "        while True: os.fork()\n",
+        "        hog = []\n        while True: hog.append(bytearray(1 << 24))\n",
+    ] {
+        let report = ring.fight(&exploit, &with_lines(&service, lines));
+        assert_ne!(
+            report.verdict,
+            WargameVerdict::Mitigated,
+            "{lines} {report:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_patch_that_leads_out_of_its_tree_does_not_apply() {
+    let ring = Ring::new();
+    let (exploit, service) = file_server();
+    let good = with_lines(&service, "        path = path.replace('..', '')\n");
+    assert_ne!(
+        ring.fight(&exploit, &good).verdict,
+        WargameVerdict::ApplyFailed
+    );
+    let elsewhere = [
+        good.replace("server.py", "../attack.py"),
+        good.replace("server.py", "../service/server.py"),
+        good.replace("a/server.py", "a//etc/passwd").replace("b/server.py", "b//etc/passwd"),
+        good.replace("server.py", ".git/hooks/post-checkout"),
+        "diff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n".to_owned(),
+        "no diff at all".to_owned(),
+    ];
+    for patch in elsewhere {
+        let report = ring.fight(&exploit, &patch);
+        assert_eq!(report.verdict, WargameVerdict::ApplyFailed, "{patch}");
+        assert!(report.runs.is_empty());
+    }
+    // The vulnerable source is as it was.
+    assert_eq!(file_server().1, service);
+}
+
+#[test]
+fn an_attack_that_does_not_work_before_proves_nothing() {
+    let ring = Ring::new();
+    let (mut exploit, service) = file_server();
+    let patch = with_lines(&service, "        pass\n");
+    exploit.attack.run = "echo @delivered; echo @done".to_owned();
+    let report = ring.fight(&exploit, &patch);
+    assert_eq!(report.verdict, WargameVerdict::NotReproduced, "{report:#?}");
+
+    let (mut exploit, _) = file_server();
+    exploit.benign[0].run = "false".to_owned();
+    let report = ring.fight(&exploit, &patch);
+    assert_eq!(
+        report.verdict,
+        WargameVerdict::BaselineBroken,
+        "{report:#?}"
+    );
+
+    let (exploit, _) = file_server();
+    let report = ring.fight(&exploit, &patch);
+    assert_eq!(
+        report.verdict,
+        WargameVerdict::StillExploitable,
+        "{report:#?}"
+    );
+    assert_eq!(report.detail.as_deref(), Some("dotdot"));
+    let last = report.runs.last().unwrap();
+    assert_eq!(
+        (last.phase, last.outcome),
+        (Phase::Phase2, Outcome::Exploited)
+    );
+    assert_eq!(last.ended, Ended::Exited(0));
+}
+
+#[test]
+fn the_command_tells_the_verdict_by_its_exit_code() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let directory = catalogue().join("range/path-traversal");
+    for (patch, code, verdict) in [
+        ("fix.diff", 0, "mitigated"),
+        ("wrong/looks-before-decoding.diff", 1, "still_exploitable"),
+    ] {
+        let mut command = crisol();
+        command
+            .args(["wargame", "run", "--json", "--exploit"])
+            .arg(&directory)
+            .arg("--patch")
+            .arg(directory.join(patch))
+            .arg("--set")
+            .arg(format!(
+                "arena.directory={}",
+                scratch.path().join("a").display()
+            ))
+            .arg("--set")
+            .arg(format!(
+                "targets.cache={}",
+                scratch.path().join("t").display()
+            ));
+        let output = run(command, b"", Duration::from_secs(60));
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["verdict"], verdict, "{report:#}");
+    }
+}
