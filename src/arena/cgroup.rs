@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// What bounds a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,12 +45,14 @@ impl Cgroups {
     /// Returns what this machine has and lets us write.
     pub(super) fn probe() -> Self {
         let v2 = Path::new(ROOT).join("cgroup.controllers").exists();
+        // Of its own: two arenas that open at once must not take each other's for a refusal.
+        let own = Uuid::new_v4().simple().to_string();
         let may_make = |parents: &[&str]| {
             parents.iter().all(|parent| {
                 let probe = Path::new(ROOT).join(parent).join(OURS);
                 fs::create_dir_all(&probe).is_ok()
-                    && fs::create_dir(probe.join("probe")).is_ok()
-                    && fs::remove_dir(probe.join("probe")).is_ok()
+                    && fs::create_dir(probe.join(&own)).is_ok()
+                    && fs::remove_dir(probe.join(&own)).is_ok()
             })
         };
         let bounds = if v2 {

@@ -24,7 +24,7 @@ const WORK_INODES: u32 = 8_192;
 /// What a run finds programs by.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Arguments: directory to mount, size, inodes, filter, status, and bubblewrap's own.
+/// Arguments: directory to mount, size, inodes, filter, status, and bubblewrap with its own.
 const SCRIPT: &str = r#"
 for fd in /proc/$$/fd/*; do
   fd=${fd##*/}
@@ -35,7 +35,9 @@ mount -t tmpfs -o "size=$2,nr_inodes=$3,mode=0755" none "$1" || exit 1
 mkdir -m 0777 "$1/arena" "$1/tmp" "$1/shm" || exit 1
 filter=$4 status=$5
 shift 5
-bwrap --seccomp 9 --json-status-fd 8 "$@" 9<"$filter" 8>"$status" </dev/null
+bwrap=$1
+shift
+"$bwrap" --seccomp 9 --json-status-fd 8 "$@" 9<"$filter" 8>"$status" </dev/null
 exec >/dev/null 2>&1
 read -r _
 "#;
@@ -63,6 +65,7 @@ pub(super) struct Bind {
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     pub(super) places: Places<'a>,
+    pub(super) bwrap: &'a Path,
     pub(super) limits: Limits,
     /// Whether single processes must be bounded, because nothing bounds all of them.
     pub(super) by_process: bool,
@@ -118,6 +121,7 @@ impl Launch<'_> {
             &WORK_INODES.to_string(),
             &self.places.filter.display().to_string(),
             &self.places.status.display().to_string(),
+            &self.bwrap.display().to_string(),
         ]);
         words.extend(self.walls());
         words.extend(["--", "/bin/sh", "-c", self.line].map(str::to_owned));

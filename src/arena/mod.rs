@@ -16,6 +16,7 @@ mod bump;
 mod cgroup;
 mod filter;
 mod launch;
+mod probe;
 mod referee;
 mod sandbox;
 mod target;

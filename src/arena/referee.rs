@@ -3,6 +3,7 @@
 //! Apply, build, phase 1 on the vulnerable tree, benign checks before, phase 2 on the patched tree, benign checks
 //! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -105,6 +106,8 @@ pub struct Referee<'a> {
 struct Game<'a> {
     referee: &'a Referee<'a>,
     exploit: &'a Exploit,
+    /// Where the exploit's files are for the sandbox.
+    case: PathBuf,
     runs: Vec<RunReport>,
     targets: Vec<String>,
     build_ms: u64,
@@ -120,6 +123,7 @@ impl Referee<'_> {
         let mut game = Game {
             referee: self,
             exploit,
+            case: PathBuf::new(),
             runs: Vec::new(),
             targets: Vec::new(),
             build_ms: 0,
@@ -150,10 +154,13 @@ impl Game<'_> {
         };
         progress("building the vulnerable and the patched target");
         let began = Instant::now();
-        let built = self
-            .referee
-            .targets
-            .pair(self.referee.sandbox, self.exploit, &diff, patch);
+        let Referee { sandbox, targets } = *self.referee;
+        let case = match targets.case(self.exploit) {
+            Ok(case) => case,
+            Err(error) => return Ok(told(WargameVerdict::Error, error)),
+        };
+        let built = targets.pair(sandbox, self.exploit, &case, &diff, patch);
+        self.case = case.directory.clone();
         self.build_ms = millis(began);
         let pair = match built {
             Ok(pair) => pair,
@@ -283,7 +290,7 @@ impl Game<'_> {
                 named("PYTHONDONTWRITEBYTECODE", "1"),
             ],
             reads: vec![
-                (self.exploit.directory.clone(), "/case"),
+                (self.case.clone(), "/case"),
                 (tree.directory.clone(), "/target"),
             ],
             writes: Vec::new(),

@@ -34,12 +34,15 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct SandboxConfig {
     /// A directory of its own, for what runs need while they run; it must be readable by all.
     pub directory: PathBuf,
+    /// bubblewrap, looked for among the system's programs if it has no slash.
+    pub bwrap: PathBuf,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
             directory: std::env::temp_dir().join("crisol-arena"),
+            bwrap: PathBuf::from("bwrap"),
         }
     }
 }
@@ -58,6 +61,16 @@ pub enum ArenaError {
     /// The filter of system calls cannot be made.
     #[error("arena: {0}")]
     Filter(#[from] FilterError),
+    /// A wall does not hold here.
+    #[error(
+        "arena: the wall \"{wall}\" does not hold on this machine, so nothing is run here: {said}"
+    )]
+    Wall {
+        /// Which.
+        wall: &'static str,
+        /// What the probe printed, escaped.
+        said: String,
+    },
     /// The walls could not be built, so nothing was run.
     #[error("arena: the sandbox did not start: {0}")]
     NotStarted(String),
@@ -72,6 +85,7 @@ fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> ArenaError {
 #[derive(Debug)]
 pub struct Sandbox {
     directory: PathBuf,
+    bwrap: PathBuf,
     filter: PathBuf,
     cgroups: Cgroups,
     is_root: bool,
@@ -147,10 +161,11 @@ impl Work {
 }
 
 impl Sandbox {
-    /// Returns an arena.
+    /// Returns an arena whose walls have been tried from inside, which takes a second: one that does not hold them is
+    /// never handed out.
     ///
     /// # Errors
-    /// [`ArenaError`] if its directory cannot be written, or the filter cannot be made.
+    /// [`ArenaError::Wall`] if one does not hold on this machine; others if nothing can be run at all.
     pub fn open(config: &SandboxConfig) -> Result<Self, ArenaError> {
         let directory = config.directory.join(Uuid::new_v4().to_string());
         let making = || io_error(format!("make {}", directory.display()));
@@ -158,12 +173,25 @@ impl Sandbox {
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).map_err(making())?;
         let file = directory.join("filter");
         fs::write(&file, filter()?).map_err(making())?;
-        Ok(Self {
+        let sandbox = Self {
             directory,
+            bwrap: config.bwrap.clone(),
             filter: file,
             cgroups: Cgroups::probe(),
             is_root: rustix::process::geteuid().is_root(),
-        })
+        };
+        super::probe::prove(&sandbox)?;
+        Ok(sandbox)
+    }
+
+    /// Returns a directory that goes with the arena.
+    pub(super) fn scratch(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether runs have another identity than this process.
+    pub(super) fn drops_root(&self) -> bool {
+        self.is_root
     }
 
     /// Returns what bounds runs.
@@ -190,6 +218,7 @@ impl Sandbox {
                 filter: &self.filter,
                 status: &status,
             },
+            bwrap: &self.bwrap,
             limits: run.limits,
             by_process,
             drop_root: self.is_root,

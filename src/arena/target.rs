@@ -141,6 +141,16 @@ impl Targets {
         Ok(Self { cache })
     }
 
+    /// Returns a copy of an exploit's directory that all may read: the catalogue may stand where only its owner can.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn case(&self, exploit: &Exploit) -> Result<Tree, BuildError> {
+        let case = self.copy_of(&exploit.id, &exploit.directory)?;
+        readable(&case.directory)?;
+        Ok(case)
+    }
+
     /// Returns the trees of a wargame: by what a bump says, or by applying a source patch to the vulnerable tree.
     ///
     /// # Errors
@@ -149,6 +159,7 @@ impl Targets {
         &self,
         sandbox: &Sandbox,
         exploit: &Exploit,
+        case: &Tree,
         diff: &Diff<'_>,
         patch: &str,
     ) -> Result<Pair, TargetError> {
@@ -170,11 +181,14 @@ impl Targets {
             }
             Origin::Source(directory) => Tree {
                 name: exploit.id.clone(),
-                directory: exploit.directory.join(directory),
+                directory: case.directory.join(directory),
                 is_own: false,
             },
         };
-        let patched = self.copy(&vulnerable).map_err(TargetError::Vulnerable)?;
+        let name = format!("{}, patched", vulnerable.name);
+        let patched = self
+            .copy_of(&name, &vulnerable.directory)
+            .map_err(TargetError::Vulnerable)?;
         apply(&patched.directory, patch)?;
         Ok(Pair {
             vulnerable,
@@ -209,16 +223,16 @@ impl Targets {
         })
     }
 
-    /// Returns a copy of a tree that may be changed.
-    fn copy(&self, tree: &Tree) -> Result<Tree, BuildError> {
+    /// Returns a copy of a directory that may be changed.
+    fn copy_of(&self, name: &str, from: &Path) -> Result<Tree, BuildError> {
         let directory = self.cache.join(format!("own-{}", Uuid::new_v4().simple()));
         let copied = Tree {
-            name: format!("{}, patched", tree.name),
+            name: name.to_owned(),
             directory: directory.clone(),
             is_own: true,
         };
-        copy_all(&tree.directory, &directory).map_err(|error| BuildError::Io {
-            doing: format!("copy {}", tree.directory.display()),
+        copy_all(from, &directory).map_err(|error| BuildError::Io {
+            doing: format!("copy {}", from.display()),
             error,
         })?;
         Ok(copied)

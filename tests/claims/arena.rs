@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crisol::arena::{Bounds, Ended, Ran, Run, Sandbox, SandboxConfig, Work};
+use crisol::arena::{ArenaError, Bounds, Ended, Ran, Run, Sandbox, SandboxConfig, Work};
 use crisol::exploit::Limits;
 use tempfile::TempDir;
 
@@ -35,6 +35,7 @@ impl Stage {
         let case = readable_directory();
         let config = SandboxConfig {
             directory: directory.path().to_owned(),
+            ..SandboxConfig::default()
         };
         Self {
             sandbox: Sandbox::open(&config).unwrap(),
@@ -313,10 +314,52 @@ fn files_that_crisol_holds_open_are_not_there_inside() {
 }
 
 #[test]
+fn an_arena_whose_walls_do_not_hold_is_not_opened() {
+    let directory = readable_directory();
+    let open = |script: &str| {
+        let bwrap = directory.path().join("bwrap");
+        fs::write(&bwrap, script).unwrap();
+        fs::set_permissions(&bwrap, fs::Permissions::from_mode(0o755)).unwrap();
+        Sandbox::open(&SandboxConfig {
+            directory: directory.path().join("arena"),
+            bwrap,
+        })
+    };
+    // One that runs what it is given and builds nothing around it, in the words of the real one.
+    let none = "#!/bin/bash\nwhile [ \"$1\" != -- ]; do shift; done\nshift\n\
+        echo '{\"child-pid\": 2147483646}' >&8\n\"$@\"\necho \"{\\\"exit-code\\\": $?}\" >&8\n";
+    let error = open(none).unwrap_err();
+    assert!(matches!(error, ArenaError::Wall { .. }), "{error}");
+    assert!(error.to_string().contains("does not hold"), "{error}");
+    // One that is all right but for the network.
+    let shared = "#!/bin/bash\nexec bwrap \"${@:1:4}\" \"${@:5:3}\" --share-net \"${@:8}\"\n";
+    let error = open(shared).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ArenaError::Wall {
+                wall: "network",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    // One that is not there.
+    let error = Sandbox::open(&SandboxConfig {
+        directory: directory.path().join("arena"),
+        bwrap: directory.path().join("no-bwrap"),
+    });
+    assert!(matches!(error, Err(ArenaError::NotStarted(_))), "{error:?}");
+    // The same with the real one.
+    open("#!/bin/bash\nexec bwrap \"$@\"\n").unwrap();
+}
+
+#[test]
 fn an_arena_leaves_nothing_behind() {
     let directory = readable_directory();
     let config = SandboxConfig {
         directory: directory.path().to_owned(),
+        ..SandboxConfig::default()
     };
     let sandbox = Sandbox::open(&config).unwrap();
     let run = Run {

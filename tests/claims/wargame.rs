@@ -37,6 +37,7 @@ impl Ring {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let sandbox = SandboxConfig {
             directory: directory.path().join("arena"),
+            ..SandboxConfig::default()
         };
         let targets = TargetsConfig {
             cache: directory.path().join("targets"),
@@ -230,4 +231,28 @@ fn the_command_tells_the_verdict_by_its_exit_code() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(report["verdict"], verdict, "{report:#}");
     }
+}
+
+#[test]
+fn a_catalogue_that_only_its_owner_can_read_is_no_obstacle() {
+    let own = tempfile::tempdir().unwrap();
+    fs::set_permissions(own.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let (exploit, service) = file_server();
+    for name in [
+        "exploit.yaml",
+        "client.py",
+        "start.sh",
+        "attack.py",
+        "benign.py",
+    ] {
+        let copy = own.path().join(name);
+        fs::copy(exploit.directory.join(name), &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::create_dir(own.path().join("service")).unwrap();
+    fs::write(own.path().join("service/server.py"), &service).unwrap();
+    let own = Exploit::read(own.path()).unwrap();
+    let fix = fs::read_to_string(exploit.directory.join("fix.diff")).unwrap();
+    let report = Ring::new().fight(&own, &fix);
+    assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
 }
