@@ -1,7 +1,9 @@
 //! What a version bump says: which version it moves from, and which to.
 
 use crate::diff::{Diff, Side};
+use crate::event::facts;
 use crate::exploit::Ecosystem;
+use crate::judge::advisory::same_package;
 
 /// Files that name versions and hold no code.
 const MANIFESTS: [&str; 8] = [
@@ -65,7 +67,7 @@ fn version_in(line: &str, ecosystem: Ecosystem, package: &str) -> Option<String>
         Ecosystem::Pypi => {
             let (name, version) = line.split_once("==")?;
             let name = name.split('[').next().unwrap_or_default();
-            (normalized(name) == normalized(package)).then_some(())?;
+            same_package(facts::Ecosystem::PyPi, name.trim(), package).then_some(())?;
             let version = version
                 .split([';', '#', ' ', '\\'])
                 .next()
@@ -76,18 +78,6 @@ fn version_in(line: &str, ecosystem: Ecosystem, package: &str) -> Option<String>
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-+_!".contains(c);
     let begins = version.starts_with(|c: char| c.is_ascii_digit());
     (begins && version.len() <= 64 && version.chars().all(plain)).then_some(version)
-}
-
-/// Returns a name of the Python index as all its spellings have it (PEP 503).
-pub(super) fn normalized(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.trim().chars() {
-        let c = if matches!(c, '_' | '.') { '-' } else { c };
-        if !(c == '-' && out.ends_with('-')) {
-            out.extend(c.to_lowercase());
-        }
-    }
-    out
 }
 
 #[cfg(test)]

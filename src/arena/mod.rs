@@ -14,6 +14,7 @@
 mod apply;
 mod bump;
 mod cgroup;
+mod excerpt;
 mod filter;
 mod launch;
 mod probe;

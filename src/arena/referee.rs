@@ -4,11 +4,12 @@
 //! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::excerpt::end_of;
 use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, Work};
 use super::target::{TargetError, Targets, Tree};
 use crate::diff::{DiffLimits, parse};
@@ -139,7 +140,7 @@ impl Referee<'_> {
             targets: game.targets,
             bounds: self.sandbox.bounds(),
             build_ms: game.build_ms,
-            took_ms: millis(began),
+            took_ms: millis(began.elapsed()),
             runs: game.runs,
         }
     }
@@ -161,7 +162,7 @@ impl Game<'_> {
         };
         let built = targets.pair(sandbox, self.exploit, &case, &diff, patch);
         self.case = case.directory.clone();
-        self.build_ms = millis(began);
+        self.build_ms = millis(began.elapsed());
         let pair = match built {
             Ok(pair) => pair,
             Err(TargetError::Apply(error)) => return Ok(told(WargameVerdict::ApplyFailed, error)),
@@ -224,13 +225,16 @@ impl Game<'_> {
             let (ran, (seen, strength)) = self.run(&attack.run, tree, variant, &canary, {
                 |ran, work| {
                     let observed = observed(ran, &canary);
-                    let sees = |matcher: &Matcher| matcher.sees(&observed, |path| work.file(path));
-                    let found: Vec<&Matcher> =
-                        attack.matchers.iter().filter(|one| sees(one)).collect();
-                    let seen = attack
-                        .matchers_condition
-                        .holds(attack.matchers.iter().map(sees));
-                    (seen, found.iter().map(|matcher| matcher.strength()).max())
+                    let matchers = attack.matchers.iter();
+                    let each: Vec<(bool, Strength)> = matchers
+                        .map(|one| (one.sees(&observed, |path| work.file(path)), one.strength()))
+                        .collect();
+                    let seen = each.iter().map(|(seen, _)| *seen);
+                    let worth = each.iter().filter(|(seen, _)| *seen);
+                    (
+                        attack.matchers_condition.holds(seen),
+                        worth.map(|(_, strength)| *strength).max(),
+                    )
                 }
             })?;
             let outcome = if seen {
@@ -314,10 +318,10 @@ impl Game<'_> {
             outcome,
             strength,
             ended: ran.ended,
-            took_ms: u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(ran.took),
             met: ran.met.clone(),
-            stdout: excerpt(&ran.stdout),
-            stderr: excerpt(&ran.stderr),
+            stdout: end_of(&ran.stdout, EXCERPT_BYTES),
+            stderr: end_of(&ran.stderr, EXCERPT_BYTES),
         });
     }
 }
@@ -349,15 +353,6 @@ fn told(verdict: WargameVerdict, error: impl std::fmt::Display) -> Found {
     (verdict, Some(printable(&error.to_string())))
 }
 
-/// Returns the end of an output, escaped.
-fn excerpt(text: &str) -> String {
-    let mut from = text.len().saturating_sub(EXCERPT_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    printable(text.get(from..).unwrap_or_default())
-}
-
-fn millis(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

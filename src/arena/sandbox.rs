@@ -131,8 +131,6 @@ pub struct Ran {
     pub stderr: String,
     /// How long it took, walls included.
     pub took: Duration,
-    /// What bounded it.
-    pub bounds: Bounds,
     /// Which bounds it met.
     pub met: Vec<&'static str>,
 }
@@ -242,7 +240,7 @@ impl Sandbox {
         let watched = self.watch(&mut child, run, &group, &status, began);
         let result = watched.map(|watched| {
             let work = Work::of(child.id(), &slot.directory.join("work").join("arena"));
-            let ran = watched.ran(run.limits, self.cgroups.bounds(), group.met());
+            let ran = watched.ran(run.limits, group.met());
             let seen = look(&ran, &work);
             (ran, seen)
         });

@@ -19,16 +19,20 @@ use uuid::Uuid;
 
 use super::apply::{ApplyError, apply};
 use super::bump::moved;
+use super::excerpt::end_of;
 use super::sandbox::{ArenaError, Sandbox};
 use crate::diff::Diff;
-use crate::event::codec::printable;
 use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
 
 /// Changes whenever trees are made in another way.
 const RECIPE: &str = "1";
 /// The most that is told of what a package manager printed, in bytes.
-const TOLD_BYTES: usize = 600;
+const SAID_BYTES: usize = 600;
+/// The mode of a directory that all may read.
+const READABLE: u32 = 0o755;
+/// The mode of one that the arena's identity may write.
+const WRITABLE: u32 = 0o777;
 
 /// Where trees are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -137,7 +141,7 @@ impl Targets {
     /// If it cannot be made.
     pub fn open(config: &TargetsConfig) -> Result<Self, BuildError> {
         let cache = config.cache.clone();
-        make(&cache)?;
+        make(&cache, READABLE)?;
         Ok(Self { cache })
     }
 
@@ -281,7 +285,7 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn make(cache: &Path) -> Result<Self, BuildError> {
         let scratch = Self(cache.join(format!("new-{}", Uuid::new_v4().simple())));
-        make(&scratch.0)?;
+        make(&scratch.0, READABLE)?;
         Ok(scratch)
     }
 }
@@ -292,14 +296,14 @@ impl Drop for Scratch {
     }
 }
 
-/// Makes a directory that all may read.
-fn make(directory: &Path) -> Result<(), BuildError> {
+/// Makes a directory of this mode.
+fn make(directory: &Path, mode: u32) -> Result<(), BuildError> {
     let failed = |error| BuildError::Io {
         doing: format!("make {}", directory.display()),
         error,
     };
     fs::create_dir_all(directory).map_err(failed)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).map_err(failed)
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(failed)
 }
 
 /// Runs a package manager's own code, never a package's; returns what it printed.
@@ -325,18 +329,8 @@ fn download(doing: &str, command: &mut Command) -> Result<String, BuildError> {
     }
     Err(BuildError::Refused {
         doing: doing.to_owned(),
-        said: last_of(&String::from_utf8_lossy(&output.stderr)),
+        said: end_of(String::from_utf8_lossy(&output.stderr).trim(), SAID_BYTES),
     })
-}
-
-/// Returns the end of what a program said, escaped.
-fn last_of(text: &str) -> String {
-    let text = text.trim();
-    let mut from = text.len().saturating_sub(TOLD_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    printable(text.get(from..).unwrap_or_default())
 }
 
 /// Lets all read a tree.

@@ -51,9 +51,7 @@ pub(super) fn wargame(
     })?;
     let patch =
         std::fs::read_to_string(&args.patch).map_err(|error| cannot_read(&args.patch, &error))?;
-    let unavailable = |error: &dyn std::fmt::Display| Failure::new(Exit::Unavailable, error);
-    let sandbox = Sandbox::open(&settings.arena).map_err(|error| unavailable(&error))?;
-    let targets = Targets::open(&settings.targets).map_err(|error| unavailable(&error))?;
+    let (sandbox, targets) = arena(settings)?;
     let bar = progress::spinner();
     let report = Referee {
         sandbox: &sandbox,
@@ -72,6 +70,15 @@ pub(super) fn wargame(
         WargameVerdict::Mitigated => Exit::Done,
         _ => Exit::Found,
     })
+}
+
+/// Returns an arena whose walls hold, and where targets are kept.
+pub(super) fn arena(settings: &Settings) -> Result<(Sandbox, Targets), Failure> {
+    let sandbox = Sandbox::open(&settings.arena);
+    let sandbox = sandbox.map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    let targets = Targets::open(&settings.targets);
+    let targets = targets.map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    Ok((sandbox, targets))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -11,7 +11,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use super::{Ended, Ran};
-use crate::arena::cgroup::Bounds;
 use crate::exploit::Limits;
 
 /// What the threads that read a run's output tell.
@@ -57,7 +56,7 @@ impl Watched {
     }
 
     /// Returns what it was.
-    pub(super) fn ran(self, limits: Limits, bounds: Bounds, mut met: Vec<&'static str>) -> Ran {
+    pub(super) fn ran(self, limits: Limits, mut met: Vec<&'static str>) -> Ran {
         let ended = self
             .killed
             .unwrap_or(Ended::Exited(self.exit.unwrap_or(-1)));
@@ -74,7 +73,6 @@ impl Watched {
             stdout: text(&self.stdout),
             stderr: text(&self.stderr),
             took: self.took,
-            bounds,
             met,
         }
     }

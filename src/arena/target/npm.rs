@@ -11,7 +11,7 @@ use super::{BuildError, Recipe, download};
 /// Returns a directory below `scratch` that holds `node_modules`.
 pub(super) fn install(scratch: &Path, recipe: &Recipe<'_>) -> Result<PathBuf, BuildError> {
     let tree = scratch.join("tree");
-    super::make(&tree)?;
+    super::make(&tree, super::READABLE)?;
     let mut wanted = Map::new();
     wanted.insert(recipe.package.to_owned(), recipe.version.into());
     for extra in &recipe.extra {

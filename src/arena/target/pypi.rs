@@ -9,10 +9,12 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::{BuildError, Recipe, download, last_of, make};
-use crate::arena::bump::normalized;
+use super::{BuildError, READABLE, Recipe, SAID_BYTES, WRITABLE, download, make};
+use crate::arena::excerpt::end_of;
 use crate::arena::sandbox::{Ended, Run, Sandbox};
+use crate::event::facts::Ecosystem;
 use crate::exploit::Limits;
+use crate::judge::advisory::{pypi_name, same_package};
 
 /// The Python that is also in the arena.
 const PYTHON: &str = "/usr/bin/python3";
@@ -36,9 +38,8 @@ pub(super) fn install(
     sandbox: &Sandbox,
 ) -> Result<PathBuf, BuildError> {
     let [wheels, tree] = ["wheels", "tree"].map(|name| scratch.join(name));
-    make(&wheels)?;
-    make(&tree)?;
-    open_to_nobody(&tree)?;
+    make(&wheels, READABLE)?;
+    make(&tree, WRITABLE)?;
     let name = recipe.name();
     let mut wanted = vec![name.clone()];
     if pip_download(&wheels, &["--no-deps"], &[&name]).is_err() {
@@ -75,10 +76,9 @@ fn build(
     sandbox: &Sandbox,
 ) -> Result<String, BuildError> {
     let [source, tools, built] = ["source", "tools", "built"].map(|name| scratch.join(name));
-    for directory in [&source, &tools, &built] {
-        make(directory)?;
-    }
-    open_to_nobody(&built)?;
+    make(&source, READABLE)?;
+    make(&tools, READABLE)?;
+    make(&built, WRITABLE)?;
     let file = download_source(&source, recipe)?;
     pip_download(&tools, &["--no-deps"], &BUILD_TOOLS)?;
     let line = format!(
@@ -118,7 +118,7 @@ fn in_arena(doing: &str, sandbox: &Sandbox, run: &Run<'_>) -> Result<(), BuildEr
         return Ok(());
     }
     let said = match ran.ended {
-        Ended::Exited(_) => last_of(&ran.stderr),
+        Ended::Exited(_) => end_of(ran.stderr.trim(), SAID_BYTES),
         Ended::TimedOut => format!("took longer than {} s", run.limits.time_s),
         Ended::TooMuchOutput => format!("printed more than {} KiB", run.limits.output_kb),
     };
@@ -181,7 +181,7 @@ fn download_source(to: &Path, recipe: &Recipe<'_>) -> Result<String, BuildError>
         .map(|text| text.trim().trim_end_matches('/').to_owned())
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| INDEX.to_owned());
-    let page = format!("{index}/{}/", normalized(recipe.package));
+    let page = format!("{index}/{}/", pypi_name(recipe.package));
     let listed = download(
         &doing,
         Command::new("curl").args([
@@ -199,7 +199,7 @@ fn download_source(to: &Path, recipe: &Recipe<'_>) -> Result<String, BuildError>
             .find_map(|end| file.filename.strip_suffix(end));
         let parts = stem.and_then(|stem| stem.rsplit_once('-'));
         parts.is_some_and(|(name, version)| {
-            normalized(name) == normalized(recipe.package) && version == recipe.version
+            same_package(Ecosystem::PyPi, name, recipe.package) && version == recipe.version
         })
     };
     let file = project
@@ -235,15 +235,4 @@ fn download_source(to: &Path, recipe: &Recipe<'_>) -> Result<String, BuildError>
         ));
     }
     Ok(file.filename.clone())
-}
-
-/// Lets the arena's identity write a directory.
-fn open_to_nobody(directory: &Path) -> Result<(), BuildError> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).map_err(|error| {
-        BuildError::Io {
-            doing: format!("open {}", directory.display()),
-            error,
-        }
-    })
 }

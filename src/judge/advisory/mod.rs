@@ -37,7 +37,7 @@ use crate::event::facts::Ecosystem;
 
 pub use known::Advisory;
 pub use level::Level;
-pub use name::same as same_package;
+pub use name::{pypi_name, same as same_package};
 pub use reason::{NotABumpReason, RefutedReason, UnverifiableReason};
 
 /// The longest foreign text in an assessment, in characters after escaping.

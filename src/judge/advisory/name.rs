@@ -34,6 +34,11 @@ fn crate_byte(byte: u8) -> u8 {
     }
 }
 
+/// Returns a name of the Python index as all its spellings have it (PEP 503).
+pub fn pypi_name(name: &str) -> String {
+    String::from_utf8(normalised(name).collect()).unwrap_or_default()
+}
+
 fn normalised(name: &str) -> impl Iterator<Item = u8> {
     let mut after_separator = false;
     name.bytes().filter_map(move |byte| {
