@@ -1,5 +1,7 @@
 //! The pipeline: what happens to a batch, as one sentence. It knows no Kafka.
 
+pub mod wargame;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::event::limits::EventLimits;
 use crate::event::reason::Reason;
 use crate::event::record::{Batch, Handled, Memo, Record};
 use crate::event::timestamp::format_rfc3339;
+use crate::exploit::Catalogue;
 use crate::judge::code::Loaded;
 use crate::judge::models::Models;
 use crate::log::client::MAX_OUTPUT_BYTES;
@@ -60,6 +63,7 @@ pub struct Pipeline {
     memory: Option<Arc<ExactMemory>>,
     sampling: Option<(Sampler, AbConfig)>,
     models: Option<Arc<Models>>,
+    exploits: Option<Arc<Catalogue>>,
     rules: [u8; 32],
 }
 
@@ -84,6 +88,7 @@ impl Pipeline {
             memory: None,
             sampling: None,
             models: None,
+            exploits: None,
             rules,
         }
     }
@@ -100,6 +105,14 @@ impl Pipeline {
     pub fn with_models(self, models: Arc<Models>) -> Self {
         Self {
             models: Some(models),
+            ..self
+        }
+    }
+
+    /// Returns the pipeline with exploits that patches can be tried with.
+    pub fn with_exploits(self, exploits: Arc<Catalogue>) -> Self {
+        Self {
+            exploits: Some(exploits),
             ..self
         }
     }
@@ -274,6 +287,7 @@ impl Pipeline {
             open_items: &self.tables.open_items,
             auto_approve_default: self.config.auto_approve,
             sampling: self.sampling.as_ref(),
+            exploits: self.exploits.as_deref(),
             max_output_bytes: self.config.max_output_bytes,
             now_ms,
             now: format_rfc3339(now_ms),

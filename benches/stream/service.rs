@@ -98,8 +98,12 @@ fn looks(address: &str) -> f64 {
 
 /// Returns how many transactions it took and how long one was, on average.
 pub fn transactions(address: &str) -> String {
-    let count = figure(address, "crisol_transaction_seconds_count");
-    let mean = figure(address, "crisol_transaction_seconds_sum") / count.max(1.0);
+    let count = figure(
+        address,
+        "crisol_transaction_seconds_count{role=\"validate\"}",
+    );
+    let mean =
+        figure(address, "crisol_transaction_seconds_sum{role=\"validate\"}") / count.max(1.0);
     format!("{count:.0} transactions of {:.0} ms", mean * 1_000.0)
 }
 

@@ -19,12 +19,14 @@ mod filter;
 mod launch;
 mod probe;
 mod referee;
+mod ring;
 mod sandbox;
 mod target;
 
 pub use apply::{ApplyError, apply};
 pub use bump::{Moved, moved};
 pub use cgroup::Bounds;
-pub use referee::{Outcome, Phase, Referee, Report, RunReport};
+pub use referee::{Outcome, Phase, Progress, Referee, Report, RunReport};
+pub use ring::{Arena, Ring, RingError};
 pub use sandbox::{ArenaError, Ended, Ran, Run, Sandbox, SandboxConfig, Work};
-pub use target::{TargetError, Targets, TargetsConfig};
+pub use target::{BuildError, TargetError, Targets, TargetsConfig};

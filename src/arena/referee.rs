@@ -3,6 +3,7 @@
 //! Apply, build, phase 1 on the vulnerable tree, benign checks before, phase 2 on the patched tree, benign checks
 //! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,8 @@ pub struct Report {
     pub build_ms: u64,
     /// Milliseconds in all.
     pub took_ms: u64,
+    /// Whether phase 1 and the checks before it are those of an earlier wargame of the same exploit and target.
+    pub reused: bool,
     /// The runs, in order.
     pub runs: Vec<RunReport>,
 }
@@ -103,6 +106,18 @@ pub struct Referee<'a> {
     pub targets: &'a Targets,
 }
 
+/// Hears what begins; a break ends the wargame there.
+pub type Progress<'p> = dyn FnMut(&str) -> ControlFlow<()> + 'p;
+
+/// Why a wargame came to no verdict.
+#[derive(Debug, thiserror::Error)]
+enum Ending {
+    #[error(transparent)]
+    Arena(#[from] ArenaError),
+    #[error("ended before its end")]
+    Stopped,
+}
+
 /// A wargame under way.
 struct Game<'a> {
     referee: &'a Referee<'a>,
@@ -112,14 +127,15 @@ struct Game<'a> {
     runs: Vec<RunReport>,
     targets: Vec<String>,
     build_ms: u64,
+    reused: bool,
 }
 
 /// A verdict with what there is to say of it.
 type Found = (WargameVerdict, Option<String>);
 
 impl Referee<'_> {
-    /// Tries a patch; `progress` hears what begins.
-    pub fn fight(&self, exploit: &Exploit, patch: &str, progress: &mut dyn FnMut(&str)) -> Report {
+    /// Tries a patch; `progress` hears what begins, and may end it there as `error`.
+    pub fn fight(&self, exploit: &Exploit, patch: &str, progress: &mut Progress<'_>) -> Report {
         let began = Instant::now();
         let mut game = Game {
             referee: self,
@@ -128,6 +144,7 @@ impl Referee<'_> {
             runs: Vec::new(),
             targets: Vec::new(),
             build_ms: 0,
+            reused: false,
         };
         let (verdict, detail) = match game.play(patch, progress) {
             Ok(found) => found,
@@ -141,19 +158,24 @@ impl Referee<'_> {
             bounds: self.sandbox.bounds(),
             build_ms: game.build_ms,
             took_ms: millis(began.elapsed()),
+            reused: game.reused,
             runs: game.runs,
         }
     }
 }
 
 impl Game<'_> {
-    fn play(&mut self, patch: &str, progress: &mut dyn FnMut(&str)) -> Result<Found, ArenaError> {
+    fn play(&mut self, patch: &str, progress: &mut Progress<'_>) -> Result<Found, Ending> {
+        let mut progress = |step: &str| match progress(step) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Ending::Stopped),
+        };
         let limits = DiffLimits::default();
         let diff = match parse(patch, &limits) {
             Ok(diff) => diff,
             Err(error) => return Ok(told(WargameVerdict::ApplyFailed, error)),
         };
-        progress("building the vulnerable and the patched target");
+        progress("building the vulnerable and the patched target")?;
         let began = Instant::now();
         let Referee { sandbox, targets } = *self.referee;
         let case = match targets.case(self.exploit) {
@@ -170,12 +192,12 @@ impl Game<'_> {
                 return Ok(told(WargameVerdict::BuildFailed, error));
             }
             Err(TargetError::Vulnerable(error)) => return Ok(told(WargameVerdict::Error, error)),
-            Err(TargetError::Arena(error)) => return Err(error),
+            Err(TargetError::Arena(error)) => return Err(error.into()),
         };
         self.targets = vec![pair.vulnerable.name.clone(), pair.patched.name.clone()];
 
-        progress("phase 1: the attack on the vulnerable target");
-        let before = self.attack(Phase::Phase1, &pair.vulnerable)?;
+        progress("phase 1: the attack on the vulnerable target")?;
+        let before = self.attack(Phase::Phase1, &pair.vulnerable, &mut progress)?;
         let silent = before
             .iter()
             .find(|(_, outcome)| *outcome != Outcome::Exploited);
@@ -186,12 +208,12 @@ impl Game<'_> {
         {
             return Ok((WargameVerdict::NotReproduced, silent));
         }
-        progress("benign checks on the vulnerable target");
-        if let Some(broken) = self.check(Phase::BenignBefore, &pair.vulnerable)? {
+        progress("benign checks on the vulnerable target")?;
+        if let Some(broken) = self.check(Phase::BenignBefore, &pair.vulnerable, &mut progress)? {
             return Ok((WargameVerdict::BaselineBroken, Some(broken)));
         }
-        progress("phase 2: the attack on the patched target");
-        let after = self.attack(Phase::Phase2, &pair.patched)?;
+        progress("phase 2: the attack on the patched target")?;
+        let after = self.attack(Phase::Phase2, &pair.patched, &mut progress)?;
         let with = |wanted: Outcome| {
             let found = after.iter().find(|(_, outcome)| *outcome == wanted);
             found.map(|(variant, _)| variant.clone())
@@ -199,9 +221,9 @@ impl Game<'_> {
         if let Some(variant) = with(Outcome::Exploited) {
             return Ok((WargameVerdict::StillExploitable, Some(variant)));
         }
-        progress("benign checks on the patched target");
+        progress("benign checks on the patched target")?;
         // A patched target that does not even load makes an attack inconclusive; what broke tells more.
-        if let Some(broken) = self.check(Phase::BenignAfter, &pair.patched)? {
+        if let Some(broken) = self.check(Phase::BenignAfter, &pair.patched, &mut progress)? {
             return Ok((WargameVerdict::Regression, Some(broken)));
         }
         if let Some(variant) = with(Outcome::Inconclusive) {
@@ -216,11 +238,17 @@ impl Game<'_> {
     }
 
     /// Runs every variant of the attack.
-    fn attack(&mut self, phase: Phase, tree: &Tree) -> Result<Vec<(String, Outcome)>, ArenaError> {
+    fn attack(
+        &mut self,
+        phase: Phase,
+        tree: &Tree,
+        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+    ) -> Result<Vec<(String, Outcome)>, Ending> {
         let exploit = self.exploit;
         let attack = &exploit.attack;
         let mut all = Vec::new();
         for variant in &attack.variants {
+            progress(variant)?;
             let canary = Uuid::new_v4().simple().to_string();
             let (ran, (seen, strength)) = self.run(&attack.run, tree, variant, &canary, {
                 |ran, work| {
@@ -251,9 +279,15 @@ impl Game<'_> {
     }
 
     /// Runs every benign check; returns the first that fails.
-    fn check(&mut self, phase: Phase, tree: &Tree) -> Result<Option<String>, ArenaError> {
+    fn check(
+        &mut self,
+        phase: Phase,
+        tree: &Tree,
+        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+    ) -> Result<Option<String>, Ending> {
         let mut broken = None;
         for check in &self.exploit.benign {
+            progress(&check.id)?;
             let canary = Uuid::new_v4().simple().to_string();
             let (ran, passes) = self.run(&check.run, tree, &check.id, &canary, |ran, work| {
                 let observed = observed(ran, &canary);

@@ -11,6 +11,7 @@ use crate::event::hitl::HitlEvent;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Output, OutputHeader};
 use crate::event::topic::Topic;
+use crate::event::wargame::WargameRequest;
 use crate::log::dead_letter::PREFIX;
 use crate::log::source::Coordinates;
 
@@ -59,7 +60,7 @@ pub(super) struct Judged {
 }
 
 impl Answer {
-    /// Reads an event on `decisions` or `hitl`, or a letter on `dlq`.
+    /// Reads an event on `decisions`, `hitl` or `wargames`, or a letter on `dlq`.
     ///
     /// # Errors
     /// What the event lacks: a defect of whoever wrote it.
@@ -99,6 +100,22 @@ impl Answer {
                         cve_id: event.cve_id.into_owned(),
                         package: event.package.into_owned(),
                         urgency: Some((event.priority, event.sla_minutes)),
+                        facts: event.facts,
+                    },
+                ))
+            }
+            Topic::Wargames => {
+                let event: WargameRequest<'static> =
+                    serde_json::from_slice(value).map_err(broken)?;
+                Ok(Self::judged(
+                    event.reason,
+                    &event.source,
+                    Judged {
+                        patch_id: event.patch_id.into_owned(),
+                        patch_digest: event.patch_digest.into_owned(),
+                        cve_id: event.cve_id.into_owned(),
+                        package: event.package.into_owned(),
+                        urgency: None,
                         facts: event.facts,
                     },
                 ))
@@ -182,11 +199,11 @@ impl Answer {
     }
 }
 
-/// Returns the record that tells the outcome; `hitl-open` only notes it.
+/// Returns the record that tells the outcome; `hitl-open` only notes it, and a request beside another outcome only
+/// compares.
 pub(super) fn telling(outputs: &[Output]) -> Option<&Output> {
-    outputs
-        .iter()
-        .find(|output| matches!(output.topic, Topic::Decisions | Topic::Hitl | Topic::Dlq))
+    let on = |topics: &[Topic]| outputs.iter().find(|output| topics.contains(&output.topic));
+    on(&[Topic::Decisions, Topic::Hitl, Topic::Dlq]).or_else(|| on(&[Topic::Wargames]))
 }
 
 /// Returns what a letter says under `crisol_dlq_<name>`. The last one counts: a letter's original
@@ -205,6 +222,7 @@ pub(super) fn outcome_word(disposition: Disposition) -> &'static str {
         Disposition::Decided => "approved",
         Disposition::Queued => "a person must see it",
         Disposition::Wargame => "to be tried against an exploit",
+        Disposition::Compared => "compared by a wargame",
         Disposition::Dead => "not a patch",
     }
 }
@@ -218,7 +236,7 @@ pub(super) fn may_color() -> bool {
 pub(super) fn colored(text: &str, disposition: Disposition, color: bool) -> String {
     let code = match disposition {
         Disposition::Decided => 32,
-        Disposition::Queued | Disposition::Wargame => 33,
+        Disposition::Queued | Disposition::Wargame | Disposition::Compared => 33,
         Disposition::Dead => 31,
     };
     if color {

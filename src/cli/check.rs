@@ -17,7 +17,7 @@ use crate::event::record::{Batch, Record};
 use crate::event::topic::Topic;
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
-use crate::role::validate::wall_clock_ms;
+use crate::role::process::{catalogue, wall_clock_ms};
 
 /// How many ids are told where the one asked for is not in the file.
 const NEAREST: usize = 3;
@@ -77,7 +77,8 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
         settings.risk.clone(),
         wall_clock_ms,
     )
-    .with_models(models(settings)?);
+    .with_models(models(settings)?)
+    .with_exploits(Arc::new(catalogue(settings)));
     let record = Record {
         value: Some(event(args, diff)),
         timestamp_ms: wall_clock_ms(),
@@ -104,7 +105,7 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
     }
     Ok(match answer.disposition {
         Disposition::Decided => Exit::Done,
-        Disposition::Queued | Disposition::Wargame => Exit::Found,
+        Disposition::Queued | Disposition::Wargame | Disposition::Compared => Exit::Found,
         Disposition::Dead => Exit::Dead,
     })
 }

@@ -24,7 +24,7 @@ use crate::log::topics::TopicNames;
 use crate::pipeline::Pipeline;
 use crate::policy::Sampler;
 use crate::role::Settings;
-use crate::role::validate::wall_clock_ms;
+use crate::role::process::{catalogue, wall_clock_ms};
 use crate::table::{OpenItems, Tables};
 
 use compare::{Comparison, Told};
@@ -235,7 +235,8 @@ fn pipeline(
         settings.risk.clone(),
         wall_clock_ms,
     )
-    .with_models(models(settings)?);
+    .with_models(models(settings)?)
+    .with_exploits(Arc::new(catalogue(settings)));
     Ok(match settings.secret.load() {
         Ok(key) => pipeline.with_sampling(Sampler::new(&key), settings.ab),
         // The sample is no part of an outcome; only what is published must be marked as it was.

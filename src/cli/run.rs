@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::cli::{Exit, Failure, logging};
 use crate::engine::{EngineError, FAILPOINT_ENV, Failpoints};
 use crate::role::Settings;
-use crate::role::validate::{self, ValidateError};
+use crate::role::process::{self, RunError};
 
 /// Options of `run`.
 #[derive(Debug, Args)]
@@ -21,17 +21,22 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
-    /// Read patches, publish decisions and queue items.
+    /// Read patches, publish decisions, queue items and requests for wargames.
     Validate,
+    /// Replay exploits, publish decisions, queue items, verdicts and comparisons.
+    Wargame,
 }
 
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> Result<Exit, Failure> {
     logging::start(&settings.log)?;
     let failpoints = armed()?;
     let stop = stop_on_signals()?;
-    let ran = match args.role {
-        None | Some(Role::Validate) => validate::run(settings, failpoints, &stop),
+    let roles: &[process::Role] = match args.role {
+        None => &process::Role::ALL,
+        Some(Role::Validate) => &[process::Role::Validate],
+        Some(Role::Wargame) => &[process::Role::Wargame],
     };
+    let ran = process::run(settings, roles, failpoints, &stop);
     ran.map(|_| Exit::Done).map_err(|error| failure(&error))
 }
 
@@ -49,28 +54,25 @@ pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
-pub(super) fn failure(error: &ValidateError) -> Failure {
+pub(super) fn failure(error: &RunError) -> Failure {
     let exit = match error {
-        ValidateError::Engine(
+        RunError::Engine(
             EngineError::InstanceTaken { .. } | EngineError::InstanceFenced { .. },
         ) => Exit::InstanceTaken,
-        ValidateError::Topics(_)
-        | ValidateError::Drifted(_)
-        | ValidateError::Table(_)
-        | ValidateError::Listen { .. }
-        | ValidateError::Engine(
+        RunError::Topics(_)
+        | RunError::Drifted(_)
+        | RunError::Table(_)
+        | RunError::Listen { .. }
+        | RunError::Engine(
             EngineError::Start { .. }
             | EngineError::Register { .. }
             | EngineError::Offsets { .. }
             | EngineError::Consumer(_),
         ) => Exit::Unavailable,
-        ValidateError::SecretKey(_)
-        | ValidateError::Token(_)
-        | ValidateError::Memory(_)
-        | ValidateError::Model(_) => Exit::Config,
-        ValidateError::Metrics(_) | ValidateError::Start(_) | ValidateError::Engine(_) => {
-            Exit::Internal
+        RunError::SecretKey(_) | RunError::Token(_) | RunError::Memory(_) | RunError::Model(_) => {
+            Exit::Config
         }
+        RunError::Metrics(_) | RunError::Start(_) | RunError::Engine(_) => Exit::Internal,
     };
     Failure::new(exit, error)
 }

@@ -17,7 +17,7 @@ use crate::cli::{Exit, Failure, facts, logging, models, progress};
 use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
-use crate::role::validate::wall_clock_ms;
+use crate::role::process::{catalogue, wall_clock_ms};
 
 use outcomes::Portion;
 use summary::Summary;
@@ -65,7 +65,8 @@ pub(super) fn validate(
         settings.risk.clone(),
         wall_clock_ms,
     )
-    .with_models(models(settings)?);
+    .with_models(models(settings)?)
+    .with_exploits(Arc::new(catalogue(settings)));
     let metrics = MemoryMetrics::register(&Registry::new()).map_err(internal)?;
     let memory = ExactMemory::in_process(&settings.memory, metrics);
     let pipeline = pipeline.with_memory(Arc::new(memory));

@@ -1,5 +1,6 @@
 //! `crisol wargame`: tries patches against exploits, without Kafka.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -59,6 +60,7 @@ pub(super) fn wargame(
     }
     .fight(&exploit, &patch, &mut |step| {
         ProgressBar::set_message(&bar, step.to_owned());
+        ControlFlow::Continue(())
     });
     bar.finish_and_clear();
     if as_json {

@@ -167,6 +167,30 @@ pub(super) fn means(reason: Reason) -> &'static str {
         Reason::OpenItem => {
             "The judge is sure, but a person has another patch of this CVE and package before them."
         }
+        Reason::WargameAsked => "The judge is not sure; an exploit is replayed to find out.",
+        Reason::WargameMitigated => {
+            "The exploit worked before the patch and not after it, the second look holds, and nothing stands against approval."
+        }
+        Reason::SecondLookUnsure => {
+            "It passed its wargame, but the second look is not as sure as policy asks."
+        }
+        Reason::StillExploitable => "A variant of the exploit still works on the patched target.",
+        Reason::Regression => {
+            "The exploit is blocked, but something that worked does not any more."
+        }
+        Reason::HarnessTampered => "The patch touches what is to judge it.",
+        Reason::ApplyFailed => "The patch does not apply to the target of its exploit.",
+        Reason::BuildFailed => "The patched target does not build.",
+        Reason::NotReproduced => "The exploit does not work on the vulnerable target either.",
+        Reason::BaselineBroken => "A benign check fails on the vulnerable target already.",
+        Reason::WargameInconclusive => {
+            "The wargame came to no end: not delivered, crashed or timed out."
+        }
+        Reason::WargameError => "The arena failed, so nothing is said of the patch.",
+        Reason::WargameUnavailable => "No wargame can be held here.",
+        Reason::WargameOverdue => "The wargame was not over by its deadline.",
+        Reason::ComparisonMade => "A wargame was held to compare; the outcome stands.",
+        Reason::ComparisonRefutes => "A wargame contradicts the approval, which is taken back.",
         Reason::EmptyValue => "There is nothing in it.",
         Reason::LimitExceeded => "It is larger than a patch may be.",
         Reason::InvalidUtf8 => "It is not text.",
@@ -205,6 +229,27 @@ pub(super) fn next(reason: Reason) -> &'static str {
         Reason::PatchRisk => "take what the risk names out of the patch, or let a person decide",
         Reason::KevListed => "a person decides, and soon",
         Reason::OpenItem => "decide the open item first",
+        Reason::WargameAsked => "wait for the wargame; its outcome is on decisions or hitl",
+        Reason::WargameMitigated => "ship these bytes; another digest is another question",
+        Reason::SecondLookUnsure => "a person reviews it, with the wargame's evidence",
+        Reason::StillExploitable | Reason::Regression => {
+            "look at the evidence, and have another candidate made"
+        }
+        Reason::HarnessTampered => "find out who made this patch, and why it looks like this",
+        Reason::ApplyFailed => "make it against the version that the exploit names",
+        Reason::BuildFailed => "look at what the build said, and have another candidate made",
+        Reason::NotReproduced | Reason::BaselineBroken => {
+            "a person decides; crisol exploits test tells whether the exploit is still good"
+        }
+        Reason::WargameInconclusive => "a person decides; the runs tell how far it came",
+        Reason::WargameError | Reason::WargameUnavailable => {
+            "a person decides; look at the arena: bubblewrap, registries, crisol exploits test"
+        }
+        Reason::WargameOverdue => {
+            "a person decides; more slots or replicas of the role wargame help"
+        }
+        Reason::ComparisonMade => "nothing",
+        Reason::ComparisonRefutes => "take the patch out of where it was shipped",
         Reason::EmptyValue => "send a diff",
         Reason::LimitExceeded => "split it, or raise the limit that the problem names",
         Reason::InvalidUtf8 => "send text; binary files cannot be judged",

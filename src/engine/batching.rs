@@ -8,10 +8,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use tracing::{debug, warn};
 
+use crate::engine::crew::{Done, Job};
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Point;
 use crate::engine::run::Engine;
-use crate::engine::workers::{Done, Job};
 use crate::event::codec::printable;
 use crate::event::record::{Batch, Record};
 use crate::log::error::is_instance_fenced;
@@ -77,7 +77,7 @@ impl Engine {
         }
         self.mark_first_records();
         for partition in self.assignment.partitions() {
-            while self.workers.has_room(partition) {
+            while self.parts.crew.has_room(partition) {
                 let config = &self.parts.config;
                 let Some(owned) = self.assignment.get_mut(partition) else {
                     break;
@@ -116,7 +116,7 @@ impl Engine {
             },
             give_up,
         };
-        if self.workers.hand(job).is_err() {
+        if self.parts.crew.hand(job).is_err() {
             // The room was asked for just before and only this thread fills it, so the worker is
             // gone; its guard has told so.
             warn!(partition, "a worker is gone");
@@ -128,11 +128,11 @@ impl Engine {
         if !patience.is_zero() {
             // The end of a transaction is as good a reason to look around.
             let mut events = Select::new();
-            events.recv(self.workers.done());
+            events.recv(self.parts.crew.done());
             events.recv(self.committer.ended());
             let _ = events.ready_timeout(patience);
         }
-        while let Ok(done) = self.workers.done().try_recv() {
+        while let Ok(done) = self.parts.crew.done().try_recv() {
             self.finish(done)?;
         }
         Ok(())
@@ -167,12 +167,8 @@ impl Engine {
             })
     }
 
-    /// Forgets the open items that workers proposed for records at or past `from`.
+    /// Forgets what was proposed for records at or past `from`.
     pub(super) fn forget_proposed(&self, partition: i32, from: i64) {
-        self.parts
-            .pipeline
-            .tables()
-            .open_items
-            .forget_proposed(partition, from);
+        self.parts.crew.forget(partition, from);
     }
 }

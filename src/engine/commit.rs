@@ -122,6 +122,7 @@ impl Engine {
                 let Some(mut run) = owned.ledger.seal_next() else {
                     continue;
                 };
+                self.parts.crew.seal(&mut run.handled);
                 let flood = owned.flood.count(&run.handled, now, &limits);
                 if let Some(bad_in_a_row) = flood {
                     self.declare_halt(partition, &mut run, bad_in_a_row);
@@ -151,8 +152,8 @@ impl Engine {
     /// Counts what is committed.
     fn account(&mut self, sealed: Vec<(i32, Sealed)>) {
         let now_ms = (self.parts.clock)();
-        let mut memos = Vec::new();
         for (partition, mut run) in sealed {
+            let mut memos = Vec::new();
             let mut counts = Counts::default();
             for outcome in &mut run.handled {
                 memos.extend(outcome.memo.take());
@@ -160,6 +161,8 @@ impl Engine {
                 self.parts.metrics.latency_ms(now_ms - outcome.timestamp_ms);
             }
             debug_assert!(counts.balances());
+            // Only now: what is remembered of an outcome that never came to be would be a lie.
+            self.parts.crew.committed(&run.handled, memos);
             self.total.merge(&counts);
             self.parts
                 .metrics
@@ -170,8 +173,6 @@ impl Engine {
                 owned.committed = run.next;
             }
         }
-        // Only now: what is remembered of an outcome that never came to be would be a lie.
-        self.parts.pipeline.remember(memos);
     }
 
     /// Answers a failed transaction as its error asks.

@@ -22,6 +22,8 @@ pub enum Point {
     AfterPoll,
     /// A worker has judged a batch.
     AfterJudge,
+    /// A step of a wargame is about to begin.
+    DuringWargame,
     /// Outputs are at the broker, in an open transaction.
     AfterProduce,
     /// Offsets are in the open transaction.
@@ -95,6 +97,7 @@ fn armed(text: &str) -> Option<Armed> {
     let point = match parts.next()? {
         "after-poll" => Point::AfterPoll,
         "after-judge" => Point::AfterJudge,
+        "during-wargame" => Point::DuringWargame,
         "after-produce" => Point::AfterProduce,
         "after-send-offsets" => Point::AfterSendOffsets,
         "before-commit" => Point::BeforeCommit,

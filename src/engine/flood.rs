@@ -131,6 +131,7 @@ mod tests {
                 outputs: Vec::new(),
                 ab_sampled: false,
                 memo: None,
+                agreement: None,
             })
             .collect()
     }

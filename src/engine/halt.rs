@@ -83,7 +83,7 @@ impl Engine {
 
     /// Halts and resumes partitions as `control` says.
     pub(super) fn obey_halts(&mut self) {
-        let control = self.parts.pipeline.tables().control_snapshot();
+        let control = self.parts.tables.control_snapshot();
         let input = self.parts.input;
         let (mut stop, mut go_on) = (Vec::new(), Vec::new());
         for (partition, owned) in self.assignment.iter_mut() {

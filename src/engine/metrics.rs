@@ -52,46 +52,49 @@ pub enum Ended {
 }
 
 impl EngineMetrics {
-    /// Registers the engine's metrics.
+    /// Registers the engine's metrics, with the role that it runs as a label.
     ///
     /// # Errors
     /// If a name is taken.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn register(registry: &Registry, role: &str) -> Result<Self, prometheus::Error> {
+        let opts = |name: &str, help: &str| Opts::new(name, help).const_label("role", role);
         let counters = |name: &str, help: &str, labels: &[&str]| {
-            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            let counter = IntCounterVec::new(opts(name, help), labels)?;
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
         let gauges = |name: &str, help: &str, labels: &[&str]| {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            let gauge = IntGaugeVec::new(opts(name, help), labels)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
-            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let options = HistogramOpts::new(name, help)
+                .buckets(buckets.to_vec())
+                .const_label("role", role);
             let histogram = Histogram::with_opts(options)?;
             registry.register(Box::new(histogram.clone()))?;
             Ok::<_, prometheus::Error>(histogram)
         };
-        let refused_completions = IntCounter::new(
+        let refused_completions = IntCounter::with_opts(opts(
             "crisol_refused_completions_total",
             "Finished batches refused because their assignment had ended",
-        )?;
+        ))?;
         registry.register(Box::new(refused_completions.clone()))?;
-        let ab_sampled = IntCounter::new(
+        let ab_sampled = IntCounter::with_opts(opts(
             "crisol_ab_sampled_total",
             "Committed outcomes in the sample for A/B comparisons",
-        )?;
+        ))?;
         registry.register(Box::new(ab_sampled.clone()))?;
-        let quarantined = IntGauge::new(
+        let quarantined = IntGauge::with_opts(opts(
             "crisol_quarantined_partitions",
             "Partitions stepped through record by record because earlier starts died there",
-        )?;
+        ))?;
         registry.register(Box::new(quarantined.clone()))?;
-        let paused = IntGauge::new(
+        let paused = IntGauge::with_opts(opts(
             "crisol_paused_partitions",
             "Partitions that stayed full and are not fetched until they have room",
-        )?;
+        ))?;
         registry.register(Box::new(paused.clone()))?;
         let outcomes = counters(
             "crisol_outcomes_total",
@@ -106,7 +109,7 @@ impl EngineMetrics {
             outcomes,
             ledger: counters(
                 "crisol_ledger_records_total",
-                "Committed records by partition: entry is taken, decided, queued, wargame or dead; taken is the sum of the others",
+                "Committed records by partition: entry is taken, decided, queued, wargame, compared or dead; taken is the sum of the others",
                 &["partition", "entry"],
             )?,
             latency: histogram(
@@ -192,6 +195,7 @@ impl EngineMetrics {
             ("decided", counts.decided),
             ("queued", counts.queued),
             ("wargame", counts.wargame),
+            ("compared", counts.compared),
             ("dead", counts.dead),
         ] {
             self.ledger

@@ -122,7 +122,7 @@ impl Engine {
     /// What the previous owner opened must be known before its successor judges, or a patch could be
     /// approved past a person. A table that cannot tell makes every patch wait for a person instead.
     fn catch_up_open_items(&mut self, limit: Duration) {
-        let tables = self.parts.pipeline.tables();
+        let tables = &self.parts.tables;
         let outcome = tables.catch_up_open_items(limit);
         tables.open_items.trust(outcome.is_ok());
         self.open_items_unknown_since = outcome.err().map(|error| {
@@ -202,6 +202,7 @@ impl Engine {
 
     /// Begins every owned partition again where the group stands.
     pub(super) fn rewind(&mut self) -> Result<(), EngineError> {
+        self.parts.crew.begin_again();
         let mut owned = TopicPartitionList::new();
         for partition in self.assignment.partitions() {
             owned.add_partition(&self.topic, partition);

@@ -14,12 +14,12 @@ use crate::engine::attempts::ProcessName;
 use crate::engine::commit::{cannot_register, commit_with, register};
 use crate::engine::committer::Committer;
 use crate::engine::config::EngineConfig;
+use crate::engine::crew::Crew;
 use crate::engine::error::EngineError;
 use crate::engine::failpoint::Failpoints;
 use crate::engine::health::Health;
 use crate::engine::metrics::EngineMetrics;
 use crate::engine::rejoin::join;
-use crate::engine::workers::Workers;
 use crate::event::codec::printable;
 use crate::event::topic::Topic;
 use crate::ledger::Counts;
@@ -27,7 +27,8 @@ use crate::log::client::KafkaConfig;
 use crate::log::error::is_instance_fenced;
 use crate::log::statistics::{ConsumerEvents, ProducerContext};
 use crate::log::topics::TopicNames;
-use crate::pipeline::{Clock, Pipeline};
+use crate::pipeline::Clock;
+use crate::table::Tables;
 
 /// How long the engine waits for the first record when nothing is in flight.
 const IDLE_PATIENCE: Duration = Duration::from_millis(20);
@@ -51,8 +52,10 @@ pub struct Parts {
     pub names: TopicNames,
     /// Its bounds.
     pub config: EngineConfig,
-    /// What happens to a batch.
-    pub pipeline: Arc<Pipeline>,
+    /// Who works on batches.
+    pub crew: Box<dyn Crew>,
+    /// What they look things up in.
+    pub tables: Arc<Tables>,
     /// What it counts.
     pub metrics: EngineMetrics,
     /// What probes ask.
@@ -74,7 +77,6 @@ pub struct Engine {
     pub(super) events: ConsumerEvents,
     pub(super) committer: Committer,
     pub(super) producer_context: ProducerContext,
-    pub(super) workers: Workers,
     pub(super) assignment: Assignment,
     pub(super) total: Counts,
     pub(super) last_fenced: Option<Instant>,
@@ -98,8 +100,6 @@ impl Engine {
         let committer = commit_with(&parts, producer)?;
         let topic: Arc<str> = Arc::from(parts.names.of(parts.input));
         let consumer = join(&parts, &topic, &events)?;
-        let workers = Workers::start(parts.config.workers, &parts.pipeline, &parts.failpoints)
-            .map_err(EngineError::Thread)?;
         Ok(Self {
             parts,
             name: ProcessName::by_chance(),
@@ -108,7 +108,6 @@ impl Engine {
             events,
             committer,
             producer_context,
-            workers,
             assignment: Assignment::default(),
             total: Counts::default(),
             last_fenced: None,
@@ -151,6 +150,8 @@ impl Engine {
             taken = self.total.taken,
             decided = self.total.decided,
             queued = self.total.queued,
+            wargame = self.total.wargame,
+            compared = self.total.compared,
             dead = self.total.dead,
             "engine stopped"
         );

@@ -6,71 +6,21 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use crate::engine::assignment::Epoch;
+use crate::engine::crew::{Crew, Done, InHand, Job};
 use crate::engine::failpoint::{Failpoints, Point};
 use crate::event::reason::Reason;
-use crate::event::record::{Batch, Handled};
-use crate::ledger::BatchId;
+use crate::event::record::{Batch, Handled, Memo};
 use crate::pipeline::Pipeline;
 
 /// Batches a worker may have waiting beside the one it judges.
 const LANE_BATCHES: usize = 4;
-
-/// A batch on its way to a worker.
-#[derive(Debug)]
-pub struct Job {
-    /// The assignment it belongs to.
-    pub epoch: Epoch,
-    /// Its name in the ledger.
-    pub id: BatchId,
-    /// The records.
-    pub batch: Batch,
-    /// Whether its records are to be given up unseen, because replicas keep dying at them.
-    pub give_up: bool,
-}
-
-/// What a worker hands back.
-#[derive(Debug)]
-pub struct Done {
-    /// The partition.
-    pub partition: i32,
-    /// The assignment the batch belonged to.
-    pub epoch: Epoch,
-    /// Its name in the ledger.
-    pub id: BatchId,
-    /// The outcomes; `None` if the worker ended without any.
-    pub handled: Option<Vec<Handled>>,
-}
 
 /// The threads and the way to and from them.
 pub struct Workers {
     lanes: Vec<Sender<Job>>,
     done: Receiver<Done>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// A batch that a worker holds. Dropped unfinished, it says so: nothing leaves silently.
-#[must_use = "a batch in hand must be finished"]
-struct InHand {
-    done: Sender<Done>,
-    message: Option<Done>,
-}
-
-impl InHand {
-    fn finish(mut self, handled: Vec<Handled>) {
-        if let Some(message) = &mut self.message {
-            message.handled = Some(handled);
-        }
-    }
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        if let Some(message) = self.message.take() {
-            // The engine is gone only when the process ends.
-            let _ = self.done.send(message);
-        }
-    }
+    pipeline: Arc<Pipeline>,
 }
 
 impl Workers {
@@ -104,19 +54,22 @@ impl Workers {
             lanes,
             done,
             threads,
+            pipeline: Arc::clone(pipeline),
         })
     }
 
-    /// Returns whether the partition's worker can take another batch now.
-    pub fn has_room(&self, partition: i32) -> bool {
+    fn lane(&self, partition: i32) -> Option<&Sender<Job>> {
+        let index = partition.unsigned_abs() as usize % self.lanes.len().max(1);
+        self.lanes.get(index)
+    }
+}
+
+impl Crew for Workers {
+    fn has_room(&self, partition: i32) -> bool {
         self.lane(partition).is_some_and(|lane| !lane.is_full())
     }
 
-    /// Hands a batch to its partition's worker; gives it back if there is no room.
-    ///
-    /// # Errors
-    /// The job, unchanged.
-    pub fn hand(&self, job: Job) -> Result<(), Box<Job>> {
+    fn hand(&self, job: Job) -> Result<(), Box<Job>> {
         match self.lane(job.batch.partition) {
             None => Err(Box::new(job)),
             Some(lane) => lane.try_send(job).map_err(|error| match error {
@@ -125,14 +78,21 @@ impl Workers {
         }
     }
 
-    /// Returns where finished batches arrive.
-    pub fn done(&self) -> &Receiver<Done> {
+    fn done(&self) -> &Receiver<Done> {
         &self.done
     }
 
-    fn lane(&self, partition: i32) -> Option<&Sender<Job>> {
-        let index = partition.unsigned_abs() as usize % self.lanes.len().max(1);
-        self.lanes.get(index)
+    fn seal(&self, _handled: &mut [Handled]) {}
+
+    fn committed(&self, _handled: &[Handled], memos: Vec<Memo>) {
+        self.pipeline.remember(memos);
+    }
+
+    fn begin_again(&self) {}
+
+    fn forget(&self, partition: i32, from: i64) {
+        let tables = self.pipeline.tables();
+        tables.open_items.forget_proposed(partition, from);
     }
 }
 
@@ -156,15 +116,7 @@ struct Worker {
 impl Worker {
     fn run(&self) {
         for job in &self.jobs {
-            let in_hand = InHand {
-                done: self.done.clone(),
-                message: Some(Done {
-                    partition: job.batch.partition,
-                    epoch: job.epoch,
-                    id: job.id,
-                    handled: None,
-                }),
-            };
+            let in_hand = InHand::take(&job, self.done.clone());
             let handled = if job.give_up {
                 self.give_up(&job.batch)
             } else {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::event::facts::{Ecosystem, Severity};
 use crate::event::reason::Reason;
+use crate::event::wargame::WargameRecord;
 
 /// What a decision says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +16,8 @@ use crate::event::reason::Reason;
 pub enum Verdict {
     /// The patch may ship; no person looked.
     AutoApproved,
+    /// An earlier approval of this patch is taken back: a wargame contradicts it.
+    Recalled,
 }
 
 /// An event on `decisions`.
@@ -78,6 +81,9 @@ pub struct Facts<'a> {
     pub risk: Cow<'a, RiskRecord>,
     /// What the judge says.
     pub judgement: Cow<'a, JudgementRecord>,
+    /// What a wargame found; absent where none was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wargame: Option<Cow<'a, WargameRecord>>,
     /// The policy and the switches it was evaluated under.
     pub policy: PolicyRecord,
 }

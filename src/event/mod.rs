@@ -2,6 +2,7 @@
 
 pub mod apv;
 pub mod codec;
+pub mod comparison;
 pub mod control;
 pub mod decision;
 pub mod facts;
@@ -17,3 +18,4 @@ pub mod schema;
 pub mod timestamp;
 pub mod topic;
 pub mod verdict;
+pub mod wargame;

@@ -15,13 +15,21 @@ pub enum Disposition {
     Queued,
     /// A wargame was asked to decide; the request is on `wargames`.
     Wargame,
+    /// A wargame that was asked for to compare came to its end; the event, if there is one, is on `comparisons`.
+    Compared,
     /// The record could not be taken as a patch; the letter is on `dlq`.
     Dead,
 }
 
 impl Disposition {
     /// Every disposition.
-    pub const ALL: [Self; 4] = [Self::Decided, Self::Queued, Self::Wargame, Self::Dead];
+    pub const ALL: [Self; 5] = [
+        Self::Decided,
+        Self::Queued,
+        Self::Wargame,
+        Self::Compared,
+        Self::Dead,
+    ];
 
     /// Returns the name used on metrics and in tables.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +37,7 @@ impl Disposition {
             Self::Decided => "decided",
             Self::Queued => "queued",
             Self::Wargame => "wargame",
+            Self::Compared => "compared",
             Self::Dead => "dead",
         }
     }
@@ -94,6 +103,38 @@ reasons! {
     KevListed = "kev_listed" => Queued,
     /// A person still has another item of this CVE and package before them.
     OpenItem = "open_item" => Queued,
+    /// The judge is not sure; an exploit is replayed to find out.
+    WargameAsked = "wargame_asked" => Wargame,
+    /// The exploit worked before the patch and not after it, the second look holds, and nothing stands against approval.
+    WargameMitigated = "wargame_mitigated" => Decided,
+    /// The wargame was passed, but the second look is not as sure as policy asks, or there is none.
+    SecondLookUnsure = "second_look_unsure" => Queued,
+    /// A variant of the exploit still works.
+    StillExploitable = "still_exploitable" => Queued,
+    /// The exploit is blocked, but a benign check broke.
+    Regression = "regression" => Queued,
+    /// The patch touches what is to judge it.
+    HarnessTampered = "harness_tampered" => Queued,
+    /// The patch does not apply to the target.
+    ApplyFailed = "apply_failed" => Queued,
+    /// The patched target does not build.
+    BuildFailed = "build_failed" => Queued,
+    /// The exploit does not work on the vulnerable target either.
+    NotReproduced = "not_reproduced" => Queued,
+    /// A benign check fails on the vulnerable target already.
+    BaselineBroken = "baseline_broken" => Queued,
+    /// The wargame came to no end: not delivered, crashed, timed out.
+    WargameInconclusive = "wargame_inconclusive" => Queued,
+    /// The arena failed.
+    WargameError = "wargame_error" => Queued,
+    /// No wargame can be held here: no arena, or its breaker is open.
+    WargameUnavailable = "wargame_unavailable" => Queued,
+    /// The wargame was not over by its deadline.
+    WargameOverdue = "wargame_overdue" => Queued,
+    /// The judge and a wargame held to compare agree, or the wargame says nothing.
+    ComparisonMade = "comparison_made" => Compared,
+    /// A wargame contradicts an approval, which is taken back.
+    ComparisonRefutes = "comparison_refutes" => Compared,
     /// The record has no value.
     EmptyValue = "empty_value" => Dead,
     /// A limit of size, depth or count is exceeded.

@@ -241,6 +241,36 @@ fn judgement(p: f64, forest: ForestRecord, refuted: bool) -> Judgement {
     }
 }
 
+/// Returns what a patch is remembered by, whether or not it is code.
+pub fn sketched(diff: &Diff<'_>) -> Sketched {
+    let read = Extractor::default().read(diff);
+    Sketched {
+        sketch: read.sketch,
+        language: read.language,
+        known: false,
+    }
+}
+
+/// Returns the second look at a patch that passed its wargame: p and the model's threshold. As in the first, a
+/// generator's name may make it lower and never higher. `None` if the model has no second look, was not the one that
+/// took the first, or says no number.
+pub(super) fn second_look(
+    loaded: &Loaded,
+    diff: &Diff<'_>,
+    first: &ForestRecord,
+) -> Option<(f64, f64)> {
+    let look = loaded.model.second.as_ref()?;
+    if first.model != loaded.digest {
+        return None;
+    }
+    let mut row = recorded_row(diff, first)?;
+    let named = look.probability(&row);
+    let memory = row.last_chunk_mut::<{ precedent::COLUMNS }>()?;
+    *memory = without_generator(memory);
+    let p = look.probability(&row).min(named);
+    p.is_finite().then_some((p, look.accept))
+}
+
 /// Returns the opinion of a recorded judgement; `None` if it is none of this judge and version.
 pub(super) fn opinion_of(record: &JudgementRecord) -> Option<Opinion> {
     if record.judge != JudgeName::Forest || record.version != VERSION {

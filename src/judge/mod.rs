@@ -20,5 +20,5 @@ pub mod sketch;
 pub mod train;
 mod wilson;
 
-pub use opinion::{Judgement, Opinion, judge};
+pub use opinion::{ADVISORY, Judgement, Opinion, is_remedied, judge, refuted_by_wargame};
 pub use wilson::wilson_lower_bound;

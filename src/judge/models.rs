@@ -1,5 +1,6 @@
 //! The models in force: one that judges, perhaps one beside it that is only compared, and the breaker before them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,11 @@ use parking_lot::Mutex;
 use prometheus::Registry;
 use tracing::{error, info};
 
+use crate::diff::Diff;
+use crate::event::decision::ForestRecord;
+use crate::event::wargame::SecondLookRecord;
 use crate::guard::breaker::{Breaker, BreakerPolicy};
-use crate::judge::code::{Asked, Loaded, Scorer, Seen};
+use crate::judge::code::{self, Asked, Loaded, Scorer, Seen};
 use crate::judge::drift::Drift;
 use crate::judge::metrics::ModelMetrics;
 use crate::judge::precedent::Casebook;
@@ -147,6 +151,33 @@ impl Models {
             self.count(scorer, picked, loaded, judgement);
         }
         Some(seen)
+    }
+
+    /// Takes the second look at a patch that passed its wargame; `None` if the model has none, while the breaker is
+    /// open, and if the model fails on it.
+    pub fn second_look(
+        &self,
+        loaded: &Loaded,
+        diff: &Diff<'_>,
+        first: &ForestRecord,
+    ) -> Option<SecondLookRecord> {
+        let permit = self.breaker.ask(Instant::now()).ok()?;
+        let looked = catch_unwind(AssertUnwindSafe(|| code::second_look(loaded, diff, first)));
+        let Ok(looked) = looked else {
+            permit.failed(Instant::now());
+            error!(
+                model = loaded.digest(),
+                "second look failed: a person decides"
+            );
+            return None;
+        };
+        permit.succeeded();
+        let (p, accept) = looked?;
+        Some(SecondLookRecord {
+            by: loaded.digest().to_owned(),
+            p: Some(p),
+            accept: Some(accept),
+        })
     }
 
     fn count(

@@ -10,7 +10,7 @@ use crate::judge::code;
 use crate::judge::wilson_lower_bound;
 
 /// The advisory judge's name on events and in the keys of its evidence.
-const ADVISORY: &str = "advisory";
+pub const ADVISORY: &str = "advisory";
 /// The advisory judge's version: it changes whenever its rules do.
 const ADVISORY_VERSION: u32 = 1;
 /// Its findings, as they stand on events.
@@ -179,6 +179,30 @@ pub fn judge(diff: &Diff<'_>, advisory: &Advisory, control: &Control) -> Judgeme
     };
     // What was found and what is remembered become a probability in one and the same place.
     Judgement::of_lasting(found, control).unwrap_or_else(|| Judgement::none(None))
+}
+
+/// Whether the advisory judge found that a bump reaches a fixed version of everything it must.
+pub fn is_remedied(record: &JudgementRecord) -> bool {
+    record.judge == JudgeName::Advisory
+        && record.version == ADVISORY_VERSION
+        && record.finding.as_deref() == Some(REMEDIES)
+}
+
+/// Returns the judgement of a bump that a wargame of this very patch speaks against, whatever the facts say.
+pub fn refuted_by_wargame(judgement: Judgement) -> Judgement {
+    Judgement {
+        opinion: Opinion::Probability(0.0),
+        record: JudgementRecord {
+            p: Some(0.0),
+            finding: Some(Cow::Borrowed(REFUTED)),
+            detail: Some(
+                "refuted_by_wargame: an exploit works on it, or it breaks what worked".to_owned(),
+            ),
+            evidence: None,
+            ..judgement.record
+        },
+        ..judgement
+    }
 }
 
 /// Returns what the advisory judge found, without what only some of its findings have.

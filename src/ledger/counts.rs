@@ -13,6 +13,8 @@ pub struct Counts {
     pub queued: u64,
     /// Sent to a wargame.
     pub wargame: u64,
+    /// Compared by a wargame with what was decided before.
+    pub compared: u64,
     /// Dead letters.
     pub dead: u64,
 }
@@ -25,6 +27,7 @@ impl Counts {
             Disposition::Decided => self.decided += 1,
             Disposition::Queued => self.queued += 1,
             Disposition::Wargame => self.wargame += 1,
+            Disposition::Compared => self.compared += 1,
             Disposition::Dead => self.dead += 1,
         }
     }
@@ -35,11 +38,12 @@ impl Counts {
         self.decided += other.decided;
         self.queued += other.queued;
         self.wargame += other.wargame;
+        self.compared += other.compared;
         self.dead += other.dead;
     }
 
-    /// Returns whether in = decided + queued + wargame + dead.
+    /// Returns whether in = decided + queued + wargame + compared + dead.
     pub fn balances(&self) -> bool {
-        self.taken == self.decided + self.queued + self.wargame + self.dead
+        self.taken == self.decided + self.queued + self.wargame + self.compared + self.dead
     }
 }

@@ -8,6 +8,7 @@ fn outcome(offset: i64) -> Handled {
     Handled {
         ab_sampled: false,
         memo: None,
+        agreement: None,
         offset,
         timestamp_ms: 0,
         disposition: Reason::NoExploit.disposition(),

@@ -32,6 +32,7 @@ const BROKER_DEFAULT_REPLICATION: i32 = -1;
 const FILES: &[(Topic, &str)] = &[
     (Topic::Apv, include_str!("../../topics/apv.toml")),
     (Topic::Patches, include_str!("../../topics/patches.toml")),
+    (Topic::Wargames, include_str!("../../topics/wargames.toml")),
     (
         Topic::Decisions,
         include_str!("../../topics/decisions.toml"),
@@ -39,6 +40,10 @@ const FILES: &[(Topic, &str)] = &[
     (Topic::Hitl, include_str!("../../topics/hitl.toml")),
     (Topic::HitlOpen, include_str!("../../topics/hitl-open.toml")),
     (Topic::Verdicts, include_str!("../../topics/verdicts.toml")),
+    (
+        Topic::Comparisons,
+        include_str!("../../topics/comparisons.toml"),
+    ),
     (Topic::Control, include_str!("../../topics/control.toml")),
     (Topic::Dlq, include_str!("../../topics/dlq.toml")),
 ];

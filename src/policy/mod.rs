@@ -14,6 +14,8 @@ pub use urgency::{Urgency, urgency};
 use crate::event::decision::{Facts, KnownBy, RiskLevel};
 use crate::event::facts::Severity;
 use crate::event::reason::Reason;
+use crate::event::verdict::WargameVerdict;
+use crate::event::wargame::{SecondLookRecord, Unheld, WargameRecord};
 use crate::judge::Opinion;
 
 /// One version of the policy. Every change of a number is a new version.
@@ -50,12 +52,50 @@ impl Policy {
             .unwrap_or_else(Self::strictest)
     }
 
+    /// Returns the stricter of two policies.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        if (other.threshold, self.max_risk) > (self.threshold, other.max_risk) {
+            other
+        } else {
+            self
+        }
+    }
+
     /// Returns the strictest policy: in force until `control` says otherwise, and whenever it names
     /// a version that this build does not know.
     pub fn strictest() -> Self {
         let [first, ..] = POLICIES;
         first
     }
+}
+
+/// What came of a wargame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It was held.
+    Found(WargameVerdict),
+    /// It was not over by its deadline.
+    Overdue,
+    /// None can be held here.
+    Unavailable,
+    /// The exploit that was picked for its class is none for this target.
+    NoTarget,
+}
+
+/// What is said of a patch that passed its wargame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SecondLook {
+    /// The advisory's facts: the bump reaches a fixed version, and the replay agrees. Two witnesses that do not
+    /// know of each other.
+    Remedied,
+    /// A model's estimate.
+    Estimate {
+        /// P(patch is right), 0 to 1.
+        p: f64,
+        /// Whether the model holds it for sure enough to accept.
+        accepts: bool,
+    },
 }
 
 /// Everything policy looks at.
@@ -73,6 +113,10 @@ pub struct Question {
     pub opinion: Opinion,
     /// Whether an exploit exists to try the patch with.
     pub has_exploit: bool,
+    /// What came of the wargame, if one was asked for.
+    pub tried: Option<Tried>,
+    /// What is said of a patch that passed its wargame.
+    pub second: Option<SecondLook>,
     /// Whether a person still has another item of this CVE and package before them.
     pub open_item: bool,
     /// Whether approvals are switched on.
@@ -92,11 +136,103 @@ impl Question {
             risk: facts.risk.level,
             opinion,
             has_exploit: policy.has_exploit,
+            tried: facts.wargame.as_deref().map(Tried::recorded),
+            second: facts
+                .wargame
+                .as_deref()
+                .and_then(|wargame| wargame.second.as_ref().map(SecondLook::of)),
             open_item: policy.open_item,
             auto_approve: policy.auto_approve,
             kill_switch: policy.kill_switch,
         }
     }
+
+    /// Returns the question of now, made no less strict by what it was before: a worse severity, a listing, a higher
+    /// risk, a switch and an open item count, whenever they were there.
+    #[must_use]
+    pub fn stricter(self, before: &Self) -> Self {
+        Self {
+            severity: self.severity.max(before.severity),
+            kev: self.kev || before.kev,
+            risk: self.risk.max(before.risk),
+            open_item: self.open_item || before.open_item,
+            auto_approve: self.auto_approve && before.auto_approve,
+            kill_switch: self.kill_switch || before.kill_switch,
+            known_by: if before.known_by == KnownBy::Table {
+                self.known_by
+            } else {
+                before.known_by
+            },
+            ..self
+        }
+    }
+}
+
+impl Tried {
+    /// Returns what to make of a wargame that was not held.
+    pub fn of(why: Option<Unheld>) -> Self {
+        match why {
+            Some(Unheld::Overdue) => Self::Overdue,
+            Some(Unheld::NoTarget) => Self::NoTarget,
+            Some(Unheld::Unavailable) | None => Self::Unavailable,
+        }
+    }
+
+    /// Returns what came of a wargame, from its record.
+    pub fn recorded(wargame: &WargameRecord) -> Self {
+        match wargame.verdict {
+            Some(verdict) => Self::Found(verdict),
+            None => Self::of(wargame.unheld),
+        }
+    }
+}
+
+impl SecondLook {
+    /// Returns what the second look said, from its record.
+    pub fn of(record: &SecondLookRecord) -> Self {
+        match (record.p, record.accept) {
+            (Some(p), Some(accept)) => Self::Estimate {
+                p,
+                accepts: p >= accept,
+            },
+            _ => Self::Remedied,
+        }
+    }
+}
+
+/// Returns the reason that a verdict is for a person; `None` for the one that may lead to an approval.
+fn refusal(verdict: WargameVerdict) -> Option<Reason> {
+    Some(match verdict {
+        WargameVerdict::Mitigated => return None,
+        WargameVerdict::ApplyFailed => Reason::ApplyFailed,
+        WargameVerdict::BuildFailed => Reason::BuildFailed,
+        WargameVerdict::NotReproduced => Reason::NotReproduced,
+        WargameVerdict::BaselineBroken => Reason::BaselineBroken,
+        WargameVerdict::StillExploitable => Reason::StillExploitable,
+        WargameVerdict::Regression => Reason::Regression,
+        WargameVerdict::HarnessTampered => Reason::HarnessTampered,
+        WargameVerdict::Inconclusive => Reason::WargameInconclusive,
+        WargameVerdict::Error => Reason::WargameError,
+    })
+}
+
+/// Returns whether a person might still approve an item of this reason, so that it stands against other candidates:
+/// refusals do not, because several bad candidates before a good one are normal.
+pub fn is_blocking(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::JudgeRefuses
+            | Reason::ApplyFailed
+            | Reason::BuildFailed
+            | Reason::NotReproduced
+            | Reason::BaselineBroken
+            | Reason::StillExploitable
+            | Reason::Regression
+            | Reason::HarnessTampered
+            | Reason::WargameInconclusive
+            | Reason::WargameError
+            | Reason::ComparisonRefutes
+    )
 }
 
 /// Returns what stands against approval, in the order in which it is told.
@@ -134,29 +270,72 @@ pub fn decide(policy: &Policy, question: &Question) -> Reason {
         KnownBy::Stale => return Reason::ApvTableStale,
         KnownBy::Unknown => return Reason::ApvUnknown,
     }
-    let (p, approves, refuses) = match question.opinion {
+    match question.tried {
+        None => first_look(policy, question),
+        Some(Tried::Unavailable) => Reason::WargameUnavailable,
+        Some(Tried::Overdue) => Reason::WargameOverdue,
+        Some(Tried::NoTarget) => Reason::NoExploit,
+        Some(Tried::Found(verdict)) => match refusal(verdict) {
+            Some(reason) => reason,
+            None => second_look(policy, question),
+        },
+    }
+}
+
+/// The answer before a wargame.
+fn first_look(policy: &Policy, question: &Question) -> Reason {
+    // Between the two a wargame decides; without an exploit a person does.
+    let try_it = |otherwise| {
+        if question.has_exploit {
+            Reason::WargameAsked
+        } else {
+            otherwise
+        }
+    };
+    let (p, approves) = match question.opinion {
         Opinion::Inconclusive => return Reason::AdvisoryInconclusive,
-        Opinion::Unavailable => return Reason::JudgeUnavailable,
-        Opinion::Probability(p) => (p, true, p <= 1.0 - policy.threshold),
-        Opinion::AtLeast(p) => (p, true, false),
-        Opinion::Estimate {
-            p,
-            approves,
-            refuses,
-        } => (p, approves, refuses),
+        Opinion::Unavailable => return try_it(Reason::JudgeUnavailable),
+        _ if refuses(policy, question.opinion) => return Reason::JudgeRefuses,
+        Opinion::Probability(p) | Opinion::AtLeast(p) => (p, true),
+        Opinion::Estimate { p, approves, .. } => (p, approves),
     };
     if p.is_nan() {
         return Reason::JudgeUnavailable;
-    }
-    if refuses {
-        return Reason::JudgeRefuses;
     }
     if approves && p >= policy.threshold {
         let standing = blockers(policy, question);
         return standing.first().copied().unwrap_or(Reason::JudgeConfident);
     }
-    // Between the two a wargame would decide; without an exploit a person does.
-    Reason::NoExploit
+    try_it(Reason::NoExploit)
+}
+
+/// The answer to a patch that passed its wargame.
+fn second_look(policy: &Policy, question: &Question) -> Reason {
+    if refuses(policy, question.opinion) {
+        return Reason::JudgeRefuses;
+    }
+    let holds = match question.second {
+        None => false,
+        Some(SecondLook::Remedied) => true,
+        Some(SecondLook::Estimate { p, accepts }) => accepts && p >= policy.threshold,
+    };
+    if !holds {
+        return Reason::SecondLookUnsure;
+    }
+    let standing = blockers(policy, question);
+    standing
+        .first()
+        .copied()
+        .unwrap_or(Reason::WargameMitigated)
+}
+
+/// Whether the judge holds the patch for wrong. A p that is not a number holds nothing.
+fn refuses(policy: &Policy, opinion: Opinion) -> bool {
+    match opinion {
+        Opinion::Probability(p) => p <= 1.0 - policy.threshold,
+        Opinion::Estimate { p, refuses, .. } => refuses && !p.is_nan(),
+        Opinion::AtLeast(_) | Opinion::Unavailable | Opinion::Inconclusive => false,
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +352,8 @@ mod tests {
             risk: RiskLevel::Low,
             opinion: Opinion::Probability(0.96),
             has_exploit: false,
+            tried: None,
+            second: None,
             open_item: false,
             auto_approve: true,
             kill_switch: false,
@@ -283,6 +464,93 @@ mod tests {
         assert_eq!(of(f64::NAN, true, false), Reason::JudgeUnavailable);
     }
 
+    #[test]
+    fn an_exploit_is_replayed_where_the_judge_is_not_sure_or_not_there() {
+        let asked = |opinion| {
+            answer(|q| {
+                q.opinion = opinion;
+                q.has_exploit = true;
+            })
+        };
+        assert_eq!(asked(Opinion::AtLeast(0.5)), Reason::WargameAsked);
+        assert_eq!(asked(Opinion::Unavailable), Reason::WargameAsked);
+        assert_eq!(asked(Opinion::Inconclusive), Reason::AdvisoryInconclusive);
+        assert_eq!(asked(Opinion::Probability(0.0)), Reason::JudgeRefuses);
+        assert_eq!(asked(Opinion::Probability(0.96)), Reason::JudgeConfident);
+    }
+
+    #[test]
+    fn a_passed_wargame_approves_only_with_a_second_look_and_nothing_against_it() {
+        let passed = |change: fn(&mut Question)| {
+            answer(|q| {
+                q.opinion = Opinion::AtLeast(0.0);
+                q.tried = Some(Tried::Found(WargameVerdict::Mitigated));
+                q.second = Some(SecondLook::Remedied);
+                change(q);
+            })
+        };
+        let estimate = |p, accepts| Some(SecondLook::Estimate { p, accepts });
+        assert_eq!(passed(|_| {}), Reason::WargameMitigated);
+        assert_eq!(passed(|q| q.second = None), Reason::SecondLookUnsure);
+        assert_eq!(passed(|q| q.kill_switch = true), Reason::KillSwitch);
+        assert_eq!(
+            passed(|q| q.opinion = Opinion::Probability(0.0)),
+            Reason::JudgeRefuses
+        );
+        for (p, accepts, reason) in [
+            (0.96, true, Reason::WargameMitigated),
+            (0.96, false, Reason::SecondLookUnsure),
+            (0.94, true, Reason::SecondLookUnsure),
+            (f64::NAN, true, Reason::SecondLookUnsure),
+        ] {
+            let mut question = clear();
+            question.tried = Some(Tried::Found(WargameVerdict::Mitigated));
+            question.second = estimate(p, accepts);
+            assert_eq!(decide(&Policy::strictest(), &question), reason, "{p}");
+        }
+    }
+
+    #[test]
+    fn what_a_wargame_says_against_a_patch_outweighs_every_judge() {
+        for (tried, reason) in [
+            (
+                Tried::Found(WargameVerdict::StillExploitable),
+                Reason::StillExploitable,
+            ),
+            (Tried::Overdue, Reason::WargameOverdue),
+            (Tried::Unavailable, Reason::WargameUnavailable),
+            (Tried::NoTarget, Reason::NoExploit),
+        ] {
+            assert_eq!(
+                answer(|q| {
+                    q.tried = Some(tried);
+                    q.second = Some(SecondLook::Remedied);
+                }),
+                reason
+            );
+        }
+    }
+
+    fn any_tried() -> impl Strategy<Value = Option<Tried>> {
+        prop_oneof![
+            Just(None),
+            Just(Some(Tried::Found(WargameVerdict::Mitigated))),
+            Just(Some(Tried::Found(WargameVerdict::StillExploitable))),
+            Just(Some(Tried::Found(WargameVerdict::Inconclusive))),
+            Just(Some(Tried::Overdue)),
+            Just(Some(Tried::Unavailable)),
+        ]
+    }
+
+    fn any_second() -> impl Strategy<Value = Option<SecondLook>> {
+        prop_oneof![
+            Just(None),
+            Just(Some(SecondLook::Remedied)),
+            (0.9..=1.0, any::<bool>())
+                .prop_map(|(p, accepts)| Some(SecondLook::Estimate { p, accepts })),
+        ]
+    }
+
     fn any_question() -> impl Strategy<Value = Question> {
         let known = prop_oneof![
             Just(KnownBy::Table),
@@ -318,8 +586,9 @@ mod tests {
             Just(Opinion::Unavailable),
             Just(Opinion::Inconclusive)
         ];
-        (known, severity, risk, opinion, any::<[bool; 5]>()).prop_map(
-            |(known_by, severity, risk, opinion, flags)| {
+        let wargame = (any_tried(), any_second());
+        (known, severity, risk, opinion, wargame, any::<[bool; 5]>()).prop_map(
+            |(known_by, severity, risk, opinion, (tried, second), flags)| {
                 let [kev, has_exploit, open_item, auto_approve, kill_switch] = flags;
                 Question {
                     known_by,
@@ -328,6 +597,8 @@ mod tests {
                     risk,
                     opinion,
                     has_exploit,
+                    tried,
+                    second,
                     open_item,
                     auto_approve,
                     kill_switch,
@@ -344,15 +615,22 @@ mod tests {
             let policy = Policy::strictest();
             let reason = decide(&policy, &question);
             if reason.disposition() == Disposition::Decided {
-                let Some(p) = question.opinion.p() else {
-                    return Err(TestCaseError::fail("approved without an opinion"));
+                let enough = match (question.tried, question.second) {
+                    (None, _) => {
+                        let objects = matches!(
+                            question.opinion,
+                            Opinion::Estimate { approves: false, .. } | Opinion::Estimate { refuses: true, .. }
+                        );
+                        !objects && question.opinion.p().is_some_and(|p| p >= policy.threshold)
+                    }
+                    (Some(Tried::Found(WargameVerdict::Mitigated)), Some(SecondLook::Remedied)) => true,
+                    (
+                        Some(Tried::Found(WargameVerdict::Mitigated)),
+                        Some(SecondLook::Estimate { p, accepts }),
+                    ) => accepts && p >= policy.threshold,
+                    _ => false,
                 };
-                prop_assert!(p >= policy.threshold);
-                let objects = matches!(
-                    question.opinion,
-                    Opinion::Estimate { approves: false, .. } | Opinion::Estimate { refuses: true, .. }
-                );
-                prop_assert!(!objects);
+                prop_assert!(enough);
                 prop_assert!(blockers(&policy, &question).is_empty());
                 prop_assert_eq!(question.known_by, KnownBy::Table);
             }
@@ -363,6 +641,16 @@ mod tests {
             let policy = Policy::strictest();
             let worse = Question { kill_switch: true, ..question };
             prop_assert_ne!(decide(&policy, &worse).disposition(), Disposition::Decided);
+        }
+
+        #[test]
+        fn what_was_stricter_before_stays_so(now in any_question(), before in any_question()) {
+            let policy = Policy::strictest();
+            let both = now.clone().stricter(&before);
+            if decide(&policy, &both).disposition() == Disposition::Decided {
+                prop_assert_eq!(decide(&policy, &now).disposition(), Disposition::Decided);
+                prop_assert!(blockers(&policy, &before).is_empty());
+            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod models;
 mod operations;
+pub mod process;
 pub mod settings;
-pub mod validate;
+mod validate;
+mod wargame;
 
 pub use settings::{InvalidSettings, Settings};

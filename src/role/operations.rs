@@ -1,9 +1,10 @@
-//! What operators may do with a replica of the role `validate`.
+//! What operators may do with a replica.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::arena::Ring;
 use crate::engine::Health;
 use crate::event::codec::printable;
 use crate::event::control::{ControlKey, ControlValue};
@@ -15,13 +16,15 @@ use crate::log::client::KafkaConfig;
 use crate::log::write::{SettingError, write_setting};
 use crate::memory::{ExactMemory, Recall, StoreError};
 use crate::policy::AbConfig;
+use crate::role::process::Role;
 use crate::table::Tables;
 
-pub(super) struct ValidateOperations {
-    pub health: Arc<Health>,
+pub(super) struct ProcessOperations {
+    pub engines: Vec<(Role, Arc<Health>)>,
     pub tables: Arc<Tables>,
     pub memory: Arc<ExactMemory>,
     pub models: Arc<Models>,
+    pub ring: Arc<Ring>,
     pub kafka: KafkaConfig,
     /// The full name of `control`.
     pub control: String,
@@ -29,7 +32,7 @@ pub(super) struct ValidateOperations {
     pub ab: AbConfig,
 }
 
-impl ValidateOperations {
+impl ProcessOperations {
     fn write(&self, key: &ControlKey, value: &ControlValue) -> Result<(), OperationError> {
         write_setting(&self.kafka, &self.control, key, Some(value)).map_err(|error| match error {
             SettingError::Value(error) => OperationError::Invalid(error.to_string()),
@@ -39,12 +42,28 @@ impl ValidateOperations {
         })
     }
 
-    fn all_breakers(&self) -> [&Breaker; 2] {
-        [self.memory.breaker(), self.models.breaker()]
+    fn all_breakers(&self) -> [&Breaker; 3] {
+        [
+            self.memory.breaker(),
+            self.models.breaker(),
+            self.ring.breaker(),
+        ]
+    }
+
+    /// Where wargames are held, if this replica holds any.
+    fn arena(&self) -> Option<Dependency> {
+        let mut roles = self.engines.iter().map(|(role, _)| *role);
+        roles.any(|role| role == Role::Wargame).then(|| Dependency {
+            name: "arena",
+            status: if self.ring.is_open() { "up" } else { "down" },
+            latency_ms: None,
+            waiting_for: Vec::new(),
+            breaker: Some(self.ring.breaker().name()),
+        })
     }
 }
 
-impl Operations for ValidateOperations {
+impl Operations for ProcessOperations {
     fn dependencies(&self) -> Vec<Dependency> {
         let waits = |name, waiting_for: Vec<&'static str>| Dependency {
             name,
@@ -58,8 +77,12 @@ impl Operations for ValidateOperations {
             breaker: None,
         };
         let answer = self.memory.ping();
-        vec![
-            waits("kafka", self.health.not_ready()),
+        let engines = self
+            .engines
+            .iter()
+            .flat_map(|(_, health)| health.not_ready());
+        let mut dependencies = vec![
+            waits("kafka", engines.collect()),
             waits("tables", self.tables.not_ready()),
             Dependency {
                 name: self.memory.store_name(),
@@ -79,7 +102,9 @@ impl Operations for ValidateOperations {
                 waiting_for: Vec::new(),
                 breaker: Some(self.models.breaker().name()),
             },
-        ]
+        ];
+        dependencies.extend(self.arena());
+        dependencies
     }
 
     fn halted(&self) -> Vec<HaltedPartition> {

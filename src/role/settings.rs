@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::arena::{SandboxConfig, TargetsConfig};
 use crate::config::{ConfigError, Layers, SecretKeyConfig, load};
 use crate::diff::DiffLimits;
-use crate::engine::{EngineConfig, FAILPOINT_ENV};
+use crate::engine::{EngineConfig, FAILPOINT_ENV, SlotsConfig};
 use crate::event::limits::EventLimits;
 use crate::exploit::CatalogueConfig;
 use crate::http::{HttpConfig, OpsConfig};
@@ -72,6 +72,8 @@ pub struct Settings {
     pub model: ModelConfig,
     /// The catalogue of exploits.
     pub exploits: CatalogueConfig,
+    /// How wargames are held.
+    pub wargame: SlotsConfig,
     /// Where exploits are replayed.
     pub arena: SandboxConfig,
     /// Where what they attack is kept.
@@ -168,6 +170,7 @@ impl Settings {
         let value = |message: String| InvalidSettings::Value(message);
         self.kafka.validate().map_err(|e| value(e.to_string()))?;
         self.engine.validate().map_err(|e| value(e.to_string()))?;
+        self.wargame.validate().map_err(|e| value(e.to_string()))?;
         self.diff
             .validate()
             .map_err(|e| value(format!("diff.{e}")))?;

@@ -6,7 +6,7 @@ use crate::event::decision::RiskRecord;
 use crate::event::patch::Patch;
 use crate::judge::code::{Asked, Scorer, Seen, Sketched};
 use crate::judge::models::{Models, Picked};
-use crate::judge::{self, Judgement, Opinion};
+use crate::judge::{self, Judgement, Opinion, is_remedied, refuted_by_wargame};
 use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
@@ -66,7 +66,8 @@ impl Judges<'_> {
             .collect()
     }
 
-    fn judge_one(
+    /// Returns what judging finds of one case.
+    pub fn judge_one(
         &self,
         scorer: &mut Scorer,
         patch: &Patch<'_>,
@@ -78,6 +79,13 @@ impl Judges<'_> {
             None => Judgement::none(None),
         };
         let mut sketched = None;
+        if is_remedied(&judgement.record) {
+            let book = self.verdicts.read();
+            let own = book.of(&patch.cve_id, patch.digest.as_bytes());
+            if own.and_then(|own| own.mitigated) == Some(false) {
+                judgement = refuted_by_wargame(judgement);
+            }
+        }
         // Facts before forest: it judges what is no bump.
         if judgement.opinion == Opinion::Unavailable
             && joined.advisory.is_some()

@@ -1,11 +1,14 @@
 //! The stages: plain functions over a batch, one file each, in the order of the stream.
 
+pub mod conclude;
 pub mod decode;
+pub mod fight;
 pub mod join;
 pub mod judge;
 pub mod read;
 pub mod recall;
 pub mod route;
+mod telling;
 
 use crate::event::reason::Reason;
 

@@ -1,7 +1,5 @@
 //! Route: policy's answer to each case, and the events that tell of it.
 
-mod telling;
-
 use std::borrow::Cow;
 
 use uuid::Uuid;
@@ -14,6 +12,7 @@ use crate::event::id::decision_id;
 use crate::event::patch::Patch;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Batch, Handled, Record};
+use crate::exploit::{Catalogue, Exploit, Wanted};
 use crate::judge::advisory::same_package;
 use crate::judge::code::Sketched;
 use crate::log::dead_letter::{Origin, dead_letter};
@@ -22,7 +21,7 @@ use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
 use crate::stage::recall::Recalled;
-use crate::stage::route::telling::Telling;
+use crate::stage::telling::{Asked, Telling};
 use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place};
 
 /// What routing needs beside the cases.
@@ -36,6 +35,8 @@ pub struct Routing<'a> {
     /// What draws the sample for A/B comparisons, and how large that is where `control` says nothing; no
     /// sample without it.
     pub sampling: Option<&'a (Sampler, AbConfig)>,
+    /// What patches can be tried with; nothing without it.
+    pub exploits: Option<&'a Catalogue>,
     /// The largest record that may be written, in bytes.
     pub max_output_bytes: usize,
     /// When the batch is handled, milliseconds since the epoch; it enters headers alone.
@@ -102,6 +103,7 @@ impl Routing<'_> {
             outputs: vec![letter],
             ab_sampled: false,
             memo: None,
+            agreement: None,
         }
     }
 
@@ -131,13 +133,15 @@ impl Routing<'_> {
         let standing = self.open_items.standing(&asking);
         let policy = Policy::in_force(self.control.policy_version);
         let facts = joined.facts();
-        let question = Question {
+        let mut question = Question {
             known_by: joined.known_by,
             severity: facts.map_or(Severity::Unknown, ApvFacts::severity),
             kev: facts.is_some_and(|facts| facts.kev),
             risk: judged.risk.level,
             opinion: judged.judgement.opinion,
             has_exploit: false,
+            tried: None,
+            second: None,
             open_item: standing.blocked,
             auto_approve: self
                 .control
@@ -145,14 +149,34 @@ impl Routing<'_> {
                 .unwrap_or(self.auto_approve_default),
             kill_switch: self.control.kill_switch,
         };
-        let reason = decide(&policy, &question);
+        let mut reason = decide(&policy, &question);
         let ab_sampled = self.is_sampled(id);
+        // Only where one may be replayed is it looked for.
+        let alone = is_alone(reason);
+        let may_try = matches!(reason, Reason::NoExploit | Reason::JudgeUnavailable);
+        let exploits = if may_try || (ab_sampled && alone) {
+            self.exploits(&patch.cve_id, facts, diff)
+        } else {
+            Vec::new()
+        };
+        question.has_exploit = !exploits.is_empty();
+        if may_try {
+            reason = decide(&policy, &question);
+        }
         let repeat = case
             .recalled
             .as_ref()
             .and_then(|r| r.repeats(batch, record));
+        let source = Source {
+            topic: Cow::Borrowed(&batch.topic),
+            partition: batch.partition,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+        };
         let event = Telling {
-            routing: self,
+            now: &self.now,
+            open_items: self.open_items,
+            max_output_bytes: self.max_output_bytes,
             repeat: repeat.map(|first| Repeat {
                 partition: first.partition,
                 offset: first.offset,
@@ -161,27 +185,37 @@ impl Routing<'_> {
             patch,
             digest,
             asking,
+            proposed_by: asking.place,
             standing,
-            source: Source {
-                topic: Cow::Borrowed(&batch.topic),
-                partition: batch.partition,
-                offset: record.offset,
-                timestamp_ms: record.timestamp_ms,
-            },
+            input: source.clone(),
+            source,
             reason,
         };
         let policy = self.policy_record(&policy, &question, ab_sampled);
-        let facts = self.facts(patch, diff, facts, judged, &question, policy);
+        let facts = facts_of(patch, diff, facts, judged, &question, policy);
         let candidate = settled_candidate(reason, judged)
             .filter(|_| repeat.is_none())
-            .map(|sketched| event.candidate(sketched));
-        let mut outputs = match reason.disposition() {
-            Disposition::Decided => event.approval(facts),
-            Disposition::Queued | Disposition::Wargame | Disposition::Dead => {
+            .map(|sketched| event.candidate(sketched, None));
+        let compare = (ab_sampled && alone && !exploits.is_empty() && repeat.is_none())
+            .then(|| event.request(Asked::ToCompare, &exploits, facts.clone()))
+            .flatten();
+        let asked = (reason == Reason::WargameAsked)
+            .then(|| event.request(Asked::ToDecide, &exploits, facts.clone()))
+            .flatten();
+        let mut outputs = match (reason.disposition(), asked) {
+            (Disposition::Wargame, Some(request)) => event.hand_on(request),
+            (Disposition::Wargame, None) => {
+                // A request that no record can hold: a person tries it.
+                reason = Reason::NoExploit;
+                Telling { reason, ..event }.item(facts, &question)
+            }
+            (Disposition::Decided, _) => event.approval(facts),
+            (Disposition::Queued | Disposition::Compared | Disposition::Dead, _) => {
                 event.item(facts, &question)
             }
         };
         outputs.extend(candidate);
+        outputs.extend(compare);
         Handled {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
@@ -190,7 +224,18 @@ impl Routing<'_> {
             outputs,
             ab_sampled,
             memo: None,
+            agreement: None,
         }
+    }
+
+    fn exploits(&self, cve_id: &str, facts: Option<&ApvFacts>, diff: &Diff<'_>) -> Vec<&Exploit> {
+        let wanted = Wanted {
+            cve_id,
+            facts,
+            diff,
+        };
+        self.exploits
+            .map_or_else(Vec::new, |catalogue| catalogue.select(&wanted))
     }
 
     /// Whether the question is in the sample that wargames compare.
@@ -207,59 +252,74 @@ impl Routing<'_> {
         question: &Question,
         ab_sampled: bool,
     ) -> PolicyRecord {
-        PolicyRecord {
-            version: policy.version,
-            threshold: policy.threshold,
-            control_version: self.control.version,
-            auto_approve: question.auto_approve,
-            kill_switch: question.kill_switch,
-            has_exploit: question.has_exploit,
-            open_item: question.open_item,
-            blockers: blockers(policy, question),
-            ab_sampled,
-        }
+        policy_record(policy, question, self.control.version, ab_sampled)
     }
+}
 
-    fn facts<'e>(
-        &self,
-        patch: &'e Patch<'_>,
-        diff: &Diff<'_>,
-        facts: Option<&'e ApvFacts>,
-        judged: &'e Judged,
-        question: &Question,
-        policy: PolicyRecord,
-    ) -> Facts<'e> {
-        Facts {
-            known_by: question.known_by,
-            severity: question.severity,
-            kev: question.kev,
-            epss: facts.and_then(|facts| facts.epss),
-            cwes: Cow::Borrowed(facts.map_or(&[], |facts| &facts.cwes)),
-            strategy: patch.strategy.as_deref().map(Cow::Borrowed),
-            generator: patch.generator.as_deref().map(Cow::Borrowed),
-            size: PatchSize {
-                files: diff.files.len(),
-                added: diff.added_lines,
-                removed: diff.removed_lines,
-            },
-            risk: Cow::Borrowed(&judged.risk),
-            judgement: Cow::Borrowed(&judged.judgement.record),
-            policy,
-        }
+/// Returns what policy went by, for the record.
+pub(super) fn policy_record(
+    policy: &Policy,
+    question: &Question,
+    control_version: i64,
+    ab_sampled: bool,
+) -> PolicyRecord {
+    PolicyRecord {
+        version: policy.version,
+        threshold: policy.threshold,
+        control_version,
+        auto_approve: question.auto_approve,
+        kill_switch: question.kill_switch,
+        has_exploit: question.has_exploit,
+        open_item: question.open_item,
+        blockers: blockers(policy, question),
+        ab_sampled,
     }
+}
+
+/// Returns the facts that an outcome rests on, for the record.
+pub(super) fn facts_of<'e>(
+    patch: &'e Patch<'_>,
+    diff: &Diff<'_>,
+    facts: Option<&'e ApvFacts>,
+    judged: &'e Judged,
+    question: &Question,
+    policy: PolicyRecord,
+) -> Facts<'e> {
+    Facts {
+        known_by: question.known_by,
+        severity: question.severity,
+        kev: question.kev,
+        epss: facts.and_then(|facts| facts.epss),
+        cwes: Cow::Borrowed(facts.map_or(&[], |facts| &facts.cwes)),
+        strategy: patch.strategy.as_deref().map(Cow::Borrowed),
+        generator: patch.generator.as_deref().map(Cow::Borrowed),
+        size: PatchSize {
+            files: diff.files.len(),
+            added: diff.added_lines,
+            removed: diff.removed_lines,
+        },
+        risk: Cow::Borrowed(&judged.risk),
+        judgement: Cow::Borrowed(&judged.judgement.record),
+        wargame: None,
+        policy,
+    }
+}
+
+/// Whether the judge decided alone, either way.
+fn is_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::JudgeConfident | Reason::JudgeRefuses)
 }
 
 /// Returns what memory must learn of a case that the forest decides alone: no wargame will tell of it, but later
 /// candidates are still compared with it. One that memory knows is left as it is, with its verdict.
 fn settled_candidate(reason: Reason, judged: &Judged) -> Option<&Sketched> {
-    let alone = matches!(reason, Reason::JudgeConfident | Reason::JudgeRefuses);
     let sketched = judged.sketched.as_deref()?;
-    (alone && !sketched.known).then_some(sketched)
+    (is_alone(reason) && !sketched.known).then_some(sketched)
 }
 
 /// Returns the package a case is for: the one it claims, if the APV names it; else the one it moves;
 /// else the only one the APV names; else `*`.
-fn package_of<'c>(
+pub(super) fn package_of<'c>(
     patch: &'c Patch<'_>,
     facts: Option<&'c ApvFacts>,
     judged: &'c Judged,

@@ -41,15 +41,24 @@ pub struct Tables {
 }
 
 struct Tails {
+    shared: Arc<SharedTails>,
+    open_items: Table,
+}
+
+struct SharedTails {
     apv: Table,
     control: Table,
-    open_items: Table,
     verdicts: Table,
 }
 
 impl Tails {
     fn all(&self) -> [&Table; 4] {
-        [&self.control, &self.apv, &self.open_items, &self.verdicts]
+        let SharedTails {
+            apv,
+            control,
+            verdicts,
+        } = &*self.shared;
+        [control, apv, &self.open_items, verdicts]
     }
 }
 
@@ -101,24 +110,63 @@ impl Tables {
             Arc::clone(&tables.verdicts),
         );
         tables.tails = Some(Tails {
-            apv: start(
-                Topic::Apv,
-                Box::new(move |_, key, value| apv.apply(key, value)),
-            )?,
-            control: start(
-                Topic::Control,
-                Box::new(move |at, key, value| control.apply(at, key, value)),
-            )?,
+            shared: Arc::new(SharedTails {
+                apv: start(
+                    Topic::Apv,
+                    Box::new(move |_, key, value| apv.apply(key, value)),
+                )?,
+                control: start(
+                    Topic::Control,
+                    Box::new(move |at, key, value| control.apply(at, key, value)),
+                )?,
+                verdicts: start(
+                    Topic::Verdicts,
+                    Box::new(move |_, key, value| verdicts.apply(key, value)),
+                )?,
+            }),
             open_items: start(
                 Topic::HitlOpen,
                 Box::new(move |_, key, value| items.apply(key, value)),
             )?,
-            verdicts: start(
-                Topic::Verdicts,
-                Box::new(move |_, key, value| verdicts.apply(key, value)),
-            )?,
         });
         Ok(tables)
+    }
+
+    /// Returns the same tables for another role of the process, but for the open items: what one role is about to put
+    /// there is forgotten by partitions of its own input.
+    ///
+    /// # Errors
+    /// [`TableError`] if their reader cannot start.
+    pub fn beside(
+        &self,
+        kafka: &KafkaConfig,
+        names: &TopicNames,
+        bounds: &TableBounds,
+        limits: &EventLimits,
+    ) -> Result<Self, TableError> {
+        let open_items = Arc::new(OpenItems::new(bounds.items.clone(), limits.clone()));
+        let tails = match &self.tails {
+            None => None,
+            Some(tails) => {
+                let items = Arc::clone(&open_items);
+                Some(Tails {
+                    shared: Arc::clone(&tails.shared),
+                    open_items: Table::start(
+                        kafka,
+                        names.of(Topic::HitlOpen).to_owned(),
+                        names.partitions(Topic::HitlOpen),
+                        Box::new(move |_, key, value| items.apply(key, value)),
+                    )?,
+                })
+            }
+        };
+        Ok(Self {
+            apv: Arc::clone(&self.apv),
+            control: Arc::clone(&self.control),
+            open_items,
+            verdicts: Arc::clone(&self.verdicts),
+            tails,
+        })
     }
 
     /// Returns whether every table has been read to its end once.
@@ -160,7 +208,17 @@ impl Tables {
     pub fn catch_up_apv(&self, limit: Duration) -> Result<(), TableError> {
         self.tails
             .as_ref()
-            .map_or(Ok(()), |tails| tails.apv.catch_up(limit))
+            .map_or(Ok(()), |tails| tails.shared.apv.catch_up(limit))
+    }
+
+    /// Waits until the settings have been read to the end of their topic as of now.
+    ///
+    /// # Errors
+    /// [`TableError`] if they cannot be within `limit`.
+    pub fn catch_up_control(&self, limit: Duration) -> Result<(), TableError> {
+        self.tails
+            .as_ref()
+            .map_or(Ok(()), |tails| tails.shared.control.catch_up(limit))
     }
 
     /// Waits until the table of open items has read what its topic holds now.
@@ -235,12 +293,12 @@ impl TableMetrics {
             (
                 "apv",
                 tables.apv.len(),
-                tables.tails.as_ref().map(|t| &t.apv),
+                tables.tails.as_ref().map(|t| &t.shared.apv),
             ),
             (
                 "control",
                 settings,
-                tables.tails.as_ref().map(|t| &t.control),
+                tables.tails.as_ref().map(|t| &t.shared.control),
             ),
             (
                 "hitl_open",
@@ -250,7 +308,7 @@ impl TableMetrics {
             (
                 "verdicts",
                 tables.verdicts.len(),
-                tables.tails.as_ref().map(|t| &t.verdicts),
+                tables.tails.as_ref().map(|t| &t.shared.verdicts),
             ),
         ];
         for (name, entries, tail) in rows {

@@ -134,16 +134,16 @@ impl OpenItems {
         self.distrusted.store(!reliable, Ordering::Relaxed);
     }
 
-    /// Notes an item that this replica is about to open, so that the next patch of the CVE sees it
-    /// before the transaction is committed.
-    pub fn propose(&self, asking: &Asking<'_>, blocking: bool, opened_at: Place) {
+    /// Notes an item that this replica is about to open because of the record at `by`, so that the next patch of the
+    /// CVE sees it before the transaction is committed.
+    pub fn propose(&self, asking: &Asking<'_>, blocking: bool, opened_at: Place, by: Place) {
         let says = Says {
             decision_id: asking.decision_id,
             blocking,
             opened_at,
         };
         self.change(asking.cve_id, asking.package, asking.patch_id, |item| {
-            item.propose(says);
+            item.propose(says, by);
         });
     }
 
@@ -247,7 +247,7 @@ mod tests {
 
     fn propose(table: &OpenItems, patch_id: &str, digest: u128, offset: i64) {
         let item = asking(patch_id, digest, offset);
-        table.propose(&item, true, item.place);
+        table.propose(&item, true, item.place, item.place);
     }
 
     #[test]

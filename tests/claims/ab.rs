@@ -93,7 +93,7 @@ fn the_sample_is_what_the_keyed_hash_says_each_time_and_control_sets_its_size() 
         assert!(marks.iter().all(|mark| *mark == sampled(id, 0.3)), "{id}");
     }
     assert_eq!(
-        figure(&address, "crisol_ab_sampled_total"),
+        figure(&address, "crisol_ab_sampled_total{role=\"validate\"}"),
         share * first.len() as f64
     );
 

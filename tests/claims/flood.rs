@@ -106,7 +106,7 @@ fn a_flood_halts_its_partition_over_a_restart_until_it_is_resumed_and_loses_noth
     );
     let address = replica.http();
     let metric = format!(
-        r#"crisol_partition_halted{{partition="{}"}}"#,
+        r#"crisol_partition_halted{{partition="{}",role="validate"}}"#,
         first["partition"]
     );
     assert_eq!(figure(&address, &metric), 1.0);

@@ -216,7 +216,8 @@ fn ten_thousand_mutated_events_each_have_one_outcome_and_good_ones_between_them_
     );
     let address = replica.http();
     for partition in 0..PARTITIONS {
-        let halted = format!(r#"crisol_partition_halted{{partition="{partition}"}}"#);
+        let halted =
+            format!(r#"crisol_partition_halted{{partition="{partition}",role="validate"}}"#);
         assert_eq!(figure(&address, &halted), 0.0);
     }
     println!("{EVENTS} mutated: {reasons:?}");

@@ -24,6 +24,7 @@ mod cli;
 mod completions;
 mod crash;
 mod dlq;
+mod duel;
 mod exactly_once;
 mod explain;
 mod flood;

@@ -94,7 +94,7 @@ fn a_partition_that_was_paused_when_it_was_lost_flows_when_it_comes_back() {
     });
     let mut first = stream.replica("r0");
     let address = first.http();
-    let paused = || figure(&address, "crisol_paused_partitions") as usize;
+    let paused = || figure(&address, "crisol_paused_partitions{role=\"validate\"}") as usize;
     load.run_until(LIMIT, || match paused() {
         5.. => Ok(()),
         few => Err(format!("{few} are paused\n{}", first.process.log_tail())),

@@ -1,6 +1,7 @@
 //! Wargames: right patches pass, wrong ones do not, and none talks its way out.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Ring {
             sandbox: &self.sandbox,
             targets: &self.targets,
         };
-        referee.fight(exploit, patch, &mut |_| {})
+        referee.fight(exploit, patch, &mut |_| ControlFlow::Continue(()))
     }
 }
 

@@ -185,6 +185,7 @@ fn rows_of(row: &Row) -> Vec<(Option<Disposition>, [String; COLUMNS])> {
                 Disposition::Decided => "approved",
                 Disposition::Queued => "person",
                 Disposition::Wargame => "wargame",
+                Disposition::Compared => "compared",
                 Disposition::Dead => "dead",
             };
             let (judge, p) = match &answer.body {

@@ -12,7 +12,7 @@ use crate::engine::Failpoints;
 use crate::ledger::Counts;
 use crate::log::topics::TopicPlan;
 use crate::role::Settings;
-use crate::role::validate::{self, ValidateError};
+use crate::role::process::{self, Role, RunError};
 
 /// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ const READY: &[u8] = b"HTTP/1.1 200";
 
 /// The role `validate`, running.
 pub(super) struct Service {
-    thread: JoinHandle<Result<Counts, ValidateError>>,
+    thread: JoinHandle<Result<Counts, RunError>>,
     listen: SocketAddr,
 }
 
@@ -39,7 +39,10 @@ impl Service {
         let (settings, plan, stop) = (settings.clone(), plan.clone(), Arc::clone(stop));
         let thread = std::thread::Builder::new()
             .name("validate".to_owned())
-            .spawn(move || validate::run_unchecked(&settings, &plan, Failpoints::default(), &stop))
+            .spawn(move || {
+                let roles = [Role::Validate];
+                process::run_unchecked(&settings, &plan, &roles, Failpoints::default(), &stop)
+            })
             .map_err(|error| {
                 Failure::new(Exit::Internal, format!("cannot start the service: {error}"))
             })?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::answer::telling;
@@ -11,15 +12,16 @@ use crate::cli::{Failure, output, unreadable};
 use crate::event::codec::printable;
 use crate::event::record::{Handled, Record};
 use crate::event::topic::Topic;
+use crate::event::wargame::Purpose;
 use crate::log::client::KafkaConfig;
 use crate::log::letters::{Entry, Letter};
 use crate::log::range::{Bound, RangeReader};
 use crate::log::source::Coordinates;
 use crate::log::topics::TopicNames;
-use crate::role::validate::wall_clock_ms;
+use crate::role::process::wall_clock_ms;
 
 /// Where outcomes of patches are published.
-const OUTLETS: [Topic; 3] = [Topic::Decisions, Topic::Hitl, Topic::Dlq];
+const OUTLETS: [Topic; 4] = [Topic::Decisions, Topic::Hitl, Topic::Wargames, Topic::Dlq];
 /// How much earlier than the first record's time published outcomes are looked for: clocks differ.
 const CLOCKS_DIFFER_MS: i64 = 3_600_000;
 
@@ -47,6 +49,7 @@ struct Event {
     reason: String,
     source: Source,
     facts: Option<Facts>,
+    purpose: Option<Purpose>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +62,7 @@ struct Source {
 #[derive(Deserialize)]
 struct Facts {
     judgement: Option<Judgement>,
+    wargame: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +120,14 @@ impl Told {
             };
         }
         let event: Event = serde_json::from_slice(record.value.as_deref()?).ok()?;
+        // The patch's own outcome was the request; a comparison is nobody's outcome.
+        let after_wargame = event
+            .facts
+            .as_ref()
+            .is_some_and(|facts| facts.wargame.is_some());
+        if after_wargame || event.purpose == Some(Purpose::Compare) {
+            return None;
+        }
         Some(Self {
             topic: event.source.topic,
             at: Coordinates {

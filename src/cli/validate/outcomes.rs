@@ -14,7 +14,7 @@ use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Batch, Handled, Record};
 use crate::event::topic::Topic;
 use crate::pipeline::Pipeline;
-use crate::role::validate::wall_clock_ms;
+use crate::role::process::wall_clock_ms;
 
 /// The most lines in a portion.
 const MAX_LINES: usize = 256;

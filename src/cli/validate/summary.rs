@@ -103,7 +103,7 @@ mod tests {
             summary.to_json(),
             json!({
                 "lines": 4,
-                "dispositions": {"decided": 1, "queued": 1, "wargame": 0, "dead": 2},
+                "dispositions": {"decided": 1, "queued": 1, "wargame": 0, "compared": 0, "dead": 2},
                 "reasons": {"judge_confident": 1, "no_exploit": 1, "invalid_json": 2},
             })
         );

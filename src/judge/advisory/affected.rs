@@ -30,6 +30,17 @@ pub(super) fn range(ecosystem: Ecosystem, entry: &str) -> Option<Interval> {
     (!all.is_empty()).then_some(all)
 }
 
+/// Returns whether one of the entries holds a version; one that is not understood holds none.
+pub fn is_affected<'e>(
+    ecosystem: Ecosystem,
+    mut entries: impl Iterator<Item = &'e str>,
+    version: &str,
+) -> bool {
+    Version::parse_fact(ecosystem, version).is_some_and(|version| {
+        entries.any(|entry| range(ecosystem, entry).is_some_and(|range| range.contains(&version)))
+    })
+}
+
 fn comparator(ecosystem: Ecosystem, part: &str) -> Option<Interval> {
     if part == "*" {
         return Some(Interval::all());

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::diff::Diff;
 use crate::event::facts::Ecosystem;
 
+pub use affected::is_affected;
 pub use known::Advisory;
 pub use level::Level;
 pub use name::{pypi_name, same as same_package};

@@ -18,7 +18,7 @@ pub(super) struct Item {
     pub(super) committed: Option<Says>,
     /// What this replica says in a transaction that the table has not read yet. It counts before what
     /// is committed, which counts again if the transaction comes to nothing.
-    proposed: Option<Says>,
+    proposed: Option<(Says, Place)>,
 }
 
 /// What an item says beside whom it is about.
@@ -45,18 +45,18 @@ pub(super) struct OfCve {
 impl Item {
     /// Returns what counts; `None` once nothing keeps the item open.
     fn says(&self) -> Option<Says> {
-        self.proposed.or(self.committed)
+        self.proposed.map(|(says, _)| says).or(self.committed)
     }
 
-    /// Notes what this replica is about to say.
-    pub(super) fn propose(&mut self, says: Says) {
-        self.proposed = (self.committed != Some(says)).then_some(says);
+    /// Notes what this replica is about to say because of the record at `by`.
+    pub(super) fn propose(&mut self, says: Says, by: Place) {
+        self.proposed = (self.committed != Some(says)).then_some((says, by));
     }
 
     /// Notes what the topic says.
     pub(super) fn commit(&mut self, says: Says) {
         self.committed = Some(says);
-        if self.proposed == Some(says) {
+        if self.proposed.is_some_and(|(proposed, _)| proposed == says) {
             self.proposed = None;
         }
     }
@@ -83,7 +83,7 @@ impl OfCve {
     /// that closed.
     pub(super) fn forget_proposed(&mut self, partition: i32, from: i64) -> usize {
         let undone = |item: &Item| {
-            let place = item.proposed.map(|said| said.opened_at);
+            let place = item.proposed.map(|(_, by)| by);
             place.is_some_and(|place| place.partition == partition && place.offset >= from)
         };
         let found: Vec<(Arc<str>, Arc<str>)> = self

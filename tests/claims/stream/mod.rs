@@ -24,7 +24,7 @@ pub use http::{figure, get, request};
 pub use load::Load;
 pub use reader::Reader;
 pub use replica::Replica;
-pub use snapshot::{Place, Told, snapshot};
+pub use snapshot::{Place, Told, all_of, snapshot};
 
 /// Partitions of `patches`, as of `decisions` and `hitl`.
 pub const PARTITIONS: i32 = 6;
@@ -83,6 +83,8 @@ impl Stream {
             ("CRISOL_SECRET_KEY", "a key for the claims, not for service"),
             // The oracle knows no forest: claims of it switch it on.
             ("CRISOL_MODEL_ENABLED", "false"),
+            // Nor exploits.
+            ("CRISOL_EXPLOITS_DIRECTORY", "no-exploits-here"),
             ("LOG_LEVEL", "info"),
         ]
         .into_iter()

@@ -9,7 +9,7 @@ use crate::fixture::Process;
 
 static LOGS: AtomicU32 = AtomicU32::new(0);
 
-/// A running `crisol run --role validate`.
+/// A running `crisol run` of one role.
 pub struct Replica {
     pub process: Process,
 }
@@ -17,9 +17,19 @@ pub struct Replica {
 impl Replica {
     /// Starts a replica with further settings in its environment.
     pub fn start(stream: &Stream, instance: &str, environment: &[(&str, &str)]) -> Self {
+        Self::of_role("validate", stream, instance, environment)
+    }
+
+    /// Starts a replica of another role.
+    pub fn of_role(
+        role: &str,
+        stream: &Stream,
+        instance: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut command = crisol();
         command
-            .args(["run", "--role", "validate"])
+            .args(["run", "--role", role])
             .envs(stream.environment(instance))
             .envs(environment.iter().copied());
         let number = LOGS.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Stream;
@@ -35,6 +35,47 @@ pub struct Told {
 /// # Panics
 /// Panics if a record cannot be read, or if it takes over a minute.
 pub fn snapshot(stream: &Stream, isolation: &str) -> BTreeMap<Place, Told> {
+    let mut told = BTreeMap::new();
+    for (name, outlet) in [
+        ("decisions", Outlet::Decisions),
+        ("hitl", Outlet::Hitl),
+        ("dlq", Outlet::Dlq),
+    ] {
+        let topic = stream.topic(name);
+        for message in all_of(stream, name, isolation) {
+            let headers: Vec<Header> = message.headers().map_or_else(Vec::new, |headers| {
+                headers
+                    .iter()
+                    .map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec)))
+                    .collect()
+            });
+            let sighting = Sighting {
+                outlet,
+                partition: message.partition(),
+                key: message.key(),
+                value: message.payload(),
+                headers: &headers,
+            };
+            let (_, source) = sighting.read().unwrap();
+            let place = (topic.clone(), message.partition(), message.offset());
+            let one = Told {
+                outlet,
+                source: (source.topic, source.partition, source.offset),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers,
+            };
+            told.insert(place, one);
+        }
+    }
+    told
+}
+
+/// Reads a topic from its beginning to where it ends for a reader of this isolation level.
+///
+/// # Panics
+/// Panics if it takes over a minute.
+pub fn all_of(stream: &Stream, name: &str, isolation: &str) -> Vec<OwnedMessage> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", stream.bootstrap())
         .set("group.id", format!("{}snapshot", stream.group()))
@@ -44,64 +85,34 @@ pub fn snapshot(stream: &Stream, isolation: &str) -> BTreeMap<Place, Told> {
         .set("fetch.wait.max.ms", "50")
         .create()
         .unwrap();
-    let outlets = [
-        (stream.topic("decisions"), Outlet::Decisions),
-        (stream.topic("hitl"), Outlet::Hitl),
-        (stream.topic("dlq"), Outlet::Dlq),
-    ];
-    let mut told = BTreeMap::new();
-    for (topic, outlet) in outlets {
-        let metadata = consumer
-            .fetch_metadata(Some(&topic), Duration::from_secs(20))
+    let topic = stream.topic(name);
+    let metadata = consumer
+        .fetch_metadata(Some(&topic), Duration::from_secs(20))
+        .unwrap();
+    let mut unread: BTreeSet<i32> = metadata.topics()[0]
+        .partitions()
+        .iter()
+        .map(|partition| partition.id())
+        .collect();
+    let mut assignment = TopicPartitionList::new();
+    for partition in &unread {
+        assignment
+            .add_partition_offset(&topic, *partition, Offset::Beginning)
             .unwrap();
-        let mut unread: BTreeSet<i32> = metadata.topics()[0]
-            .partitions()
-            .iter()
-            .map(|partition| partition.id())
-            .collect();
-        let mut assignment = TopicPartitionList::new();
-        for partition in &unread {
-            assignment
-                .add_partition_offset(&topic, *partition, Offset::Beginning)
-                .unwrap();
-        }
-        consumer.assign(&assignment).unwrap();
-        let deadline = Instant::now() + LIMIT;
-        while !unread.is_empty() {
-            assert!(Instant::now() < deadline, "{topic} has no end");
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    let headers: Vec<Header> = message.headers().map_or_else(Vec::new, |headers| {
-                        headers
-                            .iter()
-                            .map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec)))
-                            .collect()
-                    });
-                    let sighting = Sighting {
-                        outlet,
-                        partition: message.partition(),
-                        key: message.key(),
-                        value: message.payload(),
-                        headers: &headers,
-                    };
-                    let (_, source) = sighting.read().unwrap();
-                    let place = (topic.clone(), message.partition(), message.offset());
-                    let one = Told {
-                        outlet,
-                        source: (source.topic, source.partition, source.offset),
-                        key: message.key().map(<[u8]>::to_vec),
-                        value: message.payload().map(<[u8]>::to_vec),
-                        headers,
-                    };
-                    told.insert(place, one);
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    unread.remove(&partition);
-                }
-                // Errors heal by themselves.
-                Some(Err(_)) | None => {}
+    }
+    consumer.assign(&assignment).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    let mut all = Vec::new();
+    while !unread.is_empty() {
+        assert!(Instant::now() < deadline, "{topic} has no end");
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => all.push(message.detach()),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                unread.remove(&partition);
             }
+            // Errors heal by themselves.
+            Some(Err(_)) | None => {}
         }
     }
-    told
+    all
 }

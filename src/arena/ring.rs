@@ -1,0 +1,93 @@
+//! The ring: an arena that is opened when the first wargame needs it, and opened again where it could not be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::referee::Referee;
+use super::sandbox::{ArenaError, Sandbox, SandboxConfig};
+use super::target::{BuildError, Targets, TargetsConfig};
+use crate::guard::breaker::{Breaker, BreakerPolicy};
+
+/// When the arena is left alone, and for how long.
+const BREAKER: BreakerPolicy = BreakerPolicy {
+    failures: 5,
+    recovery: Duration::from_secs(30),
+};
+
+/// An arena whose walls hold, and the targets that are attacked in it.
+#[derive(Debug)]
+pub struct Arena {
+    sandbox: Sandbox,
+    targets: Targets,
+}
+
+/// No arena can be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// Walls do not hold, or cannot be built.
+    #[error(transparent)]
+    Arena(#[from] ArenaError),
+    /// Targets cannot be kept.
+    #[error(transparent)]
+    Targets(#[from] BuildError),
+}
+
+/// Where wargames take place.
+#[derive(Debug)]
+pub struct Ring {
+    sandbox: SandboxConfig,
+    targets: TargetsConfig,
+    open: Mutex<Option<Arc<Arena>>>,
+    breaker: Breaker,
+}
+
+impl Arena {
+    /// Returns who judges in it.
+    pub fn referee(&self) -> Referee<'_> {
+        Referee {
+            sandbox: &self.sandbox,
+            targets: &self.targets,
+        }
+    }
+}
+
+impl Ring {
+    /// Returns a ring that is not open yet.
+    pub fn new(sandbox: SandboxConfig, targets: TargetsConfig) -> Self {
+        Self {
+            sandbox,
+            targets,
+            open: Mutex::new(None),
+            breaker: Breaker::new("wargame", BREAKER),
+        }
+    }
+
+    /// Returns the breaker before it.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Returns whether an arena is open.
+    pub fn is_open(&self) -> bool {
+        self.open.lock().is_some()
+    }
+
+    /// Returns the arena, which takes a second where none is open yet.
+    ///
+    /// # Errors
+    /// [`RingError`] if no arena can be had, or its walls do not hold.
+    pub fn arena(&self) -> Result<Arc<Arena>, RingError> {
+        let mut open = self.open.lock();
+        if let Some(arena) = &*open {
+            return Ok(Arc::clone(arena));
+        }
+        let arena = Arc::new(Arena {
+            sandbox: Sandbox::open(&self.sandbox)?,
+            targets: Targets::open(&self.targets)?,
+        });
+        *open = Some(Arc::clone(&arena));
+        Ok(arena)
+    }
+}
