@@ -12,7 +12,7 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1,\2/p' $(MAKEFILE_LIST) | while IFS=, read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
 demo: ## watch it judge real CVEs on an embedded broker; ends by itself
-	@.ci/need $(BUILD)
+	@.ci/need $(BUILD) $(ARENA)
 	@cargo build
 	@cargo run --quiet -- demo $(ARGS)
 

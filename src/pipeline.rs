@@ -213,7 +213,7 @@ impl Pipeline {
         // Memory says what it knows of this very patch.
         let rules = Rules {
             digest: self.rules_with(picked.active.as_deref()),
-            policy: Policy::in_force(control.policy_version).version,
+            policy: Policy::in_force(&control).version,
         };
         let recalled = recall(
             &patches,

@@ -12,21 +12,29 @@
 //! ```
 
 mod apply;
+mod attempt;
+mod baseline;
 mod bump;
 mod cgroup;
+mod claim;
 mod excerpt;
 mod filter;
 mod launch;
 mod probe;
 mod referee;
+mod relay;
+mod report;
 mod ring;
 mod sandbox;
+mod shelf;
+mod tamper;
 mod target;
 
 pub use apply::{ApplyError, apply};
 pub use bump::{Moved, moved};
 pub use cgroup::Bounds;
-pub use referee::{Outcome, Phase, Progress, Referee, Report, RunReport};
+pub use referee::{Progress, Referee};
+pub use report::{Outcome, Phase, Report, RunReport};
 pub use ring::{Arena, Ring, RingError};
 pub use sandbox::{ArenaError, Ended, Ran, Run, Sandbox, SandboxConfig, Work};
 pub use target::{BuildError, TargetError, Targets, TargetsConfig};

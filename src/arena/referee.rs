@@ -3,107 +3,31 @@
 //! Apply, build, phase 1 on the vulnerable tree, benign checks before, phase 2 on the patched tree, benign checks
 //! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use serde::Serialize;
 use uuid::Uuid;
 
-use super::excerpt::end_of;
-use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, Work};
+use super::attempt::{Attempt, Place};
+use super::baseline::{self, Baseline, Baselines};
+use super::report::{Outcome, Phase, Report, RunReport, millis};
+use super::sandbox::{ArenaError, Sandbox};
+use super::tamper::names_harness;
 use super::target::{TargetError, Targets, Tree};
-use crate::diff::{DiffLimits, parse};
+use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::codec::printable;
 use crate::event::verdict::WargameVerdict;
-use crate::exploit::{Exploit, Matcher, Observed, Strength};
-
-/// How much of an output stands in a report, in bytes.
-const EXCERPT_BYTES: usize = 400;
-
-/// What a run showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The attack worked.
-    Exploited,
-    /// It was delivered, came to its end and left no evidence.
-    Blocked,
-    /// A benign check passed.
-    Passed,
-    /// A benign check failed.
-    Failed,
-    /// It came to no end that can be judged.
-    Inconclusive,
-}
-
-/// When a run took place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The attack on the vulnerable tree.
-    Phase1,
-    /// Benign checks on it.
-    BenignBefore,
-    /// The attack on the patched tree.
-    Phase2,
-    /// Benign checks on it.
-    BenignAfter,
-}
-
-/// One run.
-#[derive(Debug, Clone, Serialize)]
-pub struct RunReport {
-    /// When.
-    pub phase: Phase,
-    /// The variant of the attack, or the benign check.
-    pub name: String,
-    /// What it showed.
-    pub outcome: Outcome,
-    /// What the evidence is worth, if there is any.
-    pub strength: Option<Strength>,
-    /// How it ended.
-    pub ended: Ended,
-    /// Milliseconds, walls included.
-    pub took_ms: u64,
-    /// Bounds that it met.
-    pub met: Vec<&'static str>,
-    /// The end of what it printed, escaped.
-    pub stdout: String,
-    /// The end of what it printed as errors, escaped.
-    pub stderr: String,
-}
-
-/// What a wargame found, with its evidence.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// The exploit.
-    pub exploit: String,
-    /// The verdict.
-    pub verdict: WargameVerdict,
-    /// The variant that still works, the check that broke, or why it came to no end.
-    pub detail: Option<String>,
-    /// What was built, before and after.
-    pub targets: Vec<String>,
-    /// What bounded the runs.
-    pub bounds: super::cgroup::Bounds,
-    /// Milliseconds that building took.
-    pub build_ms: u64,
-    /// Milliseconds in all.
-    pub took_ms: u64,
-    /// Whether phase 1 and the checks before it are those of an earlier wargame of the same exploit and target.
-    pub reused: bool,
-    /// The runs, in order.
-    pub runs: Vec<RunReport>,
-}
+use crate::exploit::{Condition, Exploit, Variant};
 
 /// Runs wargames.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Referee<'a> {
-    /// Where runs take place.
-    pub sandbox: &'a Sandbox,
-    /// What is attacked.
-    pub targets: &'a Targets,
+    sandbox: &'a Sandbox,
+    targets: &'a Targets,
+    baselines: Option<&'a Baselines>,
+    keep: Option<&'a Path>,
 }
 
 /// Hears what begins; a break ends the wargame there.
@@ -116,11 +40,13 @@ enum Ending {
     Arena(#[from] ArenaError),
     #[error("ended before its end")]
     Stopped,
+    #[error("keep {}: {}", .0.display(), .1)]
+    Kept(PathBuf, std::io::Error),
 }
 
 /// A wargame under way.
 struct Game<'a> {
-    referee: &'a Referee<'a>,
+    referee: Referee<'a>,
     exploit: &'a Exploit,
     /// Where the exploit's files are for the sandbox.
     case: PathBuf,
@@ -128,23 +54,67 @@ struct Game<'a> {
     targets: Vec<String>,
     build_ms: u64,
     reused: bool,
+    /// What a baseline of this game is kept by.
+    key: Option<String>,
+}
+
+/// What came of a variant.
+struct Tried {
+    variant: String,
+    outcome: Outcome,
+    marks: usize,
+}
+
+/// What an exploit does to its vulnerable target.
+struct Shown {
+    /// A variant that does not work there, if another does.
+    silent: Option<String>,
+    marks: Vec<usize>,
 }
 
 /// A verdict with what there is to say of it.
 type Found = (WargameVerdict, Option<String>);
 
-impl Referee<'_> {
+impl<'a> Referee<'a> {
+    /// Returns one who has everything shown to him.
+    pub fn new(sandbox: &'a Sandbox, targets: &'a Targets) -> Self {
+        Self {
+            sandbox,
+            targets,
+            baselines: None,
+            keep: None,
+        }
+    }
+
+    /// Returns one who copies what each run leaves behind, and both trees, to a directory.
+    #[must_use]
+    pub fn keeping(self, keep: &'a Path) -> Self {
+        Self {
+            keep: Some(keep),
+            ..self
+        }
+    }
+
+    /// Returns one who relies for a while on what an exploit was seen to do to its vulnerable target.
+    pub(super) fn relying_on(self, baselines: &'a Baselines) -> Self {
+        Self {
+            baselines: Some(baselines),
+            ..self
+        }
+    }
+
     /// Tries a patch; `progress` hears what begins, and may end it there as `error`.
     pub fn fight(&self, exploit: &Exploit, patch: &str, progress: &mut Progress<'_>) -> Report {
         let began = Instant::now();
         let mut game = Game {
-            referee: self,
+            referee: *self,
             exploit,
             case: PathBuf::new(),
             runs: Vec::new(),
             targets: Vec::new(),
             build_ms: 0,
             reused: false,
+            key: None,
         };
         let (verdict, detail) = match game.play(patch, progress) {
             Ok(found) => found,
@@ -177,7 +147,9 @@ impl Game<'_> {
         };
         progress("building the vulnerable and the patched target")?;
         let began = Instant::now();
-        let Referee { sandbox, targets } = *self.referee;
+        let Referee {
+            sandbox, targets, ..
+        } = self.referee;
         let case = match targets.case(self.exploit) {
             Ok(case) => case,
             Err(error) => return Ok(told(WargameVerdict::Error, error)),
@@ -191,32 +163,32 @@ impl Game<'_> {
             Err(TargetError::Patched(error)) => {
                 return Ok(told(WargameVerdict::BuildFailed, error));
             }
-            Err(TargetError::Vulnerable(error)) => return Ok(told(WargameVerdict::Error, error)),
+            Err(TargetError::Vulnerable(error) | TargetError::Away(error)) => {
+                return Ok(told(WargameVerdict::Error, error));
+            }
             Err(TargetError::Arena(error)) => return Err(error.into()),
         };
         self.targets = vec![pair.vulnerable.name.clone(), pair.patched.name.clone()];
 
-        progress("phase 1: the attack on the vulnerable target")?;
-        let before = self.attack(Phase::Phase1, &pair.vulnerable, &mut progress)?;
-        let silent = before
-            .iter()
-            .find(|(_, outcome)| *outcome != Outcome::Exploited);
-        let silent = silent.map(|(variant, _)| variant.clone());
-        if before
-            .iter()
-            .all(|(_, outcome)| *outcome != Outcome::Exploited)
-        {
-            return Ok((WargameVerdict::NotReproduced, silent));
+        if let Some(keep) = self.referee.keep {
+            let copied = pair.copy_to(keep);
+            copied.map_err(|error| Ending::Kept(keep.to_owned(), error))?;
         }
-        progress("benign checks on the vulnerable target")?;
-        if let Some(broken) = self.check(Phase::BenignBefore, &pair.vulnerable, &mut progress)? {
-            return Ok((WargameVerdict::BaselineBroken, Some(broken)));
-        }
+        let vulnerable = &pair.vulnerable;
+        let baseline = match self.baseline(&vulnerable.name, &mut progress)? {
+            Some(known) => known,
+            None => match self.shown(vulnerable, &mut progress)? {
+                Ok(shown) => shown,
+                Err(found) => return Ok(found),
+            },
+        };
+        let silent = baseline.silent.clone();
+
         progress("phase 2: the attack on the patched target")?;
         let after = self.attack(Phase::Phase2, &pair.patched, &mut progress)?;
         let with = |wanted: Outcome| {
-            let found = after.iter().find(|(_, outcome)| *outcome == wanted);
-            found.map(|(variant, _)| variant.clone())
+            let found = after.iter().find(|one| one.outcome == wanted);
+            found.map(|one| one.variant.clone())
         };
         if let Some(variant) = with(Outcome::Exploited) {
             return Ok((WargameVerdict::StillExploitable, Some(variant)));
@@ -225,6 +197,9 @@ impl Game<'_> {
         // A patched target that does not even load makes an attack inconclusive; what broke tells more.
         if let Some(broken) = self.check(Phase::BenignAfter, &pair.patched, &mut progress)? {
             return Ok((WargameVerdict::Regression, Some(broken)));
+        }
+        if let Some(how) = self.tampering(&diff, &baseline, &after) {
+            return Ok((WargameVerdict::HarnessTampered, Some(how)));
         }
         if let Some(variant) = with(Outcome::Inconclusive) {
             return Ok((WargameVerdict::Inconclusive, Some(variant)));
@@ -237,43 +212,139 @@ impl Game<'_> {
         Ok((WargameVerdict::Mitigated, None))
     }
 
+    /// Returns what an earlier wargame showed of this vulnerable target, and takes its runs over.
+    fn baseline(
+        &mut self,
+        vulnerable: &str,
+        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+    ) -> Result<Option<Shown>, Ending> {
+        let Some(baselines) = self.referee.baselines else {
+            return Ok(None);
+        };
+        self.key = baseline::key(&self.case, vulnerable).ok();
+        let Some(known) = self.key.as_deref().and_then(|key| baselines.get(key)) else {
+            return Ok(None);
+        };
+        progress("phase 1 as it was shown before")?;
+        self.reused = true;
+        self.runs.clone_from(&known.runs);
+        Ok(Some(Shown {
+            silent: None,
+            marks: known.marks,
+        }))
+    }
+
+    /// Has it shown what the exploit does to the vulnerable target, or returns what makes that impossible.
+    fn shown(
+        &mut self,
+        vulnerable: &Tree,
+        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+    ) -> Result<Result<Shown, Found>, Ending> {
+        progress("phase 1: the attack on the vulnerable target")?;
+        let before = self.attack(Phase::Phase1, vulnerable, progress)?;
+        let works = |one: &&Tried| one.outcome == Outcome::Exploited;
+        let silent = before.iter().find(|one| !works(one));
+        let silent = silent.map(|one| one.variant.clone());
+        if !before.iter().any(|one| works(&one)) {
+            return Ok(Err((WargameVerdict::NotReproduced, silent)));
+        }
+        progress("benign checks on the vulnerable target")?;
+        if let Some(broken) = self.check(Phase::BenignBefore, vulnerable, progress)? {
+            return Ok(Err((WargameVerdict::BaselineBroken, Some(broken))));
+        }
+        let shown = Shown {
+            silent,
+            marks: before.iter().map(|one| one.marks).collect(),
+        };
+        if shown.silent.is_none()
+            && let (Some(baselines), Some(key)) = (self.referee.baselines, self.key.take())
+        {
+            let baseline = Baseline {
+                runs: self.runs.clone(),
+                marks: shown.marks.clone(),
+            };
+            baselines.keep(key, baseline);
+        }
+        Ok(Ok(shown))
+    }
+
+    /// Returns how a patch meddles with what is to judge it, if it does.
+    fn tampering(&self, diff: &Diff<'_>, before: &Shown, after: &[Tried]) -> Option<String> {
+        if let Some(name) = names_harness(diff, self.exploit) {
+            return Some(format!("the patch names {name}"));
+        }
+        let mut both = after.iter().zip(&before.marks);
+        let (one, _) = both.find(|(one, marks)| one.marks > **marks)?;
+        Some(format!(
+            "{} reports its delivery more often than before",
+            one.variant
+        ))
+    }
+
+    /// Where a run's work directory is kept, if anybody wants to look.
+    fn kept(&self, phase: Phase, name: &str) -> Option<PathBuf> {
+        let phase = match phase {
+            Phase::Phase1 => "phase1",
+            Phase::BenignBefore => "benign_before",
+            Phase::Phase2 => "phase2",
+            Phase::BenignAfter => "benign_after",
+        };
+        let name = name.replace('/', "_");
+        Some(self.referee.keep?.join(format!("{phase}-{name}")))
+    }
+
+    fn place<'p>(&'p self, tree: &'p Tree, keep: Option<&'p Path>) -> Place<'p> {
+        Place {
+            sandbox: self.referee.sandbox,
+            exploit: self.exploit,
+            case: &self.case,
+            tree,
+            keep,
+        }
+    }
+
+    fn attack_as<'p>(&'p self, variant: &'p Variant) -> Attempt<'p> {
+        let attack = &self.exploit.attack;
+        Attempt {
+            means: &attack.means,
+            variant,
+            condition: attack.matchers_condition,
+            matchers: &attack.matchers,
+            complete: attack.complete.as_ref(),
+            steps: Condition::Or,
+        }
+    }
+
     /// Runs every variant of the attack.
     fn attack(
         &mut self,
         phase: Phase,
         tree: &Tree,
         progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
-    ) -> Result<Vec<(String, Outcome)>, Ending> {
+    ) -> Result<Vec<Tried>, Ending> {
         let exploit = self.exploit;
-        let attack = &exploit.attack;
         let mut all = Vec::new();
-        for variant in &attack.variants {
-            progress(variant)?;
-            let canary = Uuid::new_v4().simple().to_string();
-            let (ran, (seen, strength)) = self.run(&attack.run, tree, variant, &canary, {
-                |ran, work| {
-                    let observed = observed(ran, &canary);
-                    let matchers = attack.matchers.iter();
-                    let each: Vec<(bool, Strength)> = matchers
-                        .map(|one| (one.sees(&observed, |path| work.file(path)), one.strength()))
-                        .collect();
-                    let seen = each.iter().map(|(seen, _)| *seen);
-                    let worth = each.iter().filter(|(seen, _)| *seen);
-                    (
-                        attack.matchers_condition.holds(seen),
-                        worth.map(|(_, strength)| *strength).max(),
-                    )
-                }
-            })?;
-            let outcome = if seen {
+        for variant in &exploit.attack.variants {
+            progress(&variant.name)?;
+            let kept = self.kept(phase, &variant.name);
+            let place = self.place(tree, kept.as_deref());
+            let seen = place.attempt(&self.attack_as(variant), &canary())?;
+            let outcome = if seen.found {
                 Outcome::Exploited
-            } else if is_complete(exploit, &ran) {
+            } else if seen.complete {
                 Outcome::Blocked
             } else {
                 Outcome::Inconclusive
             };
-            self.note(phase, variant, outcome, strength.filter(|_| seen), &ran);
-            all.push((variant.clone(), outcome));
+            let strength = seen.strength.filter(|_| seen.found);
+            let means = &exploit.attack.means;
+            let run = RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran);
+            self.runs.push(run);
+            all.push(Tried {
+                variant: variant.name.clone(),
+                outcome,
+                marks: seen.marks,
+            });
         }
         Ok(all)
     }
@@ -285,108 +356,43 @@ impl Game<'_> {
         tree: &Tree,
         progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
     ) -> Result<Option<String>, Ending> {
+        let exploit = self.exploit;
         let mut broken = None;
-        for check in &self.exploit.benign {
+        for check in &exploit.benign {
             progress(&check.id)?;
-            let canary = Uuid::new_v4().simple().to_string();
-            let (ran, passes) = self.run(&check.run, tree, &check.id, &canary, |ran, work| {
-                let observed = observed(ran, &canary);
-                let sees = |matcher: &Matcher| matcher.sees(&observed, |path| work.file(path));
-                let ended = matches!(ran.ended, Ended::Exited(_));
-                ended
-                    && check
-                        .matchers_condition
-                        .holds(check.matchers.iter().map(sees))
-            })?;
-            let outcome = if passes {
+            let named = Variant {
+                name: check.id.clone(),
+                values: BTreeMap::new(),
+            };
+            let attempt = Attempt {
+                means: &check.means,
+                variant: &named,
+                condition: check.matchers_condition,
+                matchers: &check.matchers,
+                complete: None,
+                steps: Condition::And,
+            };
+            let kept = self.kept(phase, &check.id);
+            let place = self.place(tree, kept.as_deref());
+            let seen = place.attempt(&attempt, &canary())?;
+            let outcome = if seen.found && seen.complete {
                 Outcome::Passed
             } else {
                 broken = broken.or_else(|| Some(check.id.clone()));
                 Outcome::Failed
             };
-            self.note(phase, &check.id, outcome, None, &ran);
+            let run = RunReport::of(phase, &check.id, &check.means, outcome, None, &seen.ran);
+            self.runs.push(run);
         }
         Ok(broken)
     }
-
-    fn run<T>(
-        &self,
-        line: &str,
-        tree: &Tree,
-        variant: &str,
-        canary: &str,
-        look: impl FnOnce(&Ran, &Work) -> T,
-    ) -> Result<(Ran, T), ArenaError> {
-        let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let run = Run {
-            line,
-            environment: vec![
-                named("CRISOL_CANARY", canary),
-                named("CRISOL_VARIANT", variant),
-                named("NODE_PATH", "/target/node_modules"),
-                named("PYTHONPATH", "/target"),
-                named("PYTHONDONTWRITEBYTECODE", "1"),
-            ],
-            reads: vec![
-                (self.case.clone(), "/case"),
-                (tree.directory.clone(), "/target"),
-            ],
-            writes: Vec::new(),
-            fixtures: &self.exploit.target.fixtures,
-            limits: self.exploit.limits,
-        };
-        self.referee.sandbox.run(&run, look)
-    }
-
-    fn note(
-        &mut self,
-        phase: Phase,
-        name: &str,
-        outcome: Outcome,
-        strength: Option<Strength>,
-        ran: &Ran,
-    ) {
-        self.runs.push(RunReport {
-            phase,
-            name: name.to_owned(),
-            outcome,
-            strength,
-            ended: ran.ended,
-            took_ms: millis(ran.took),
-            met: ran.met.clone(),
-            stdout: end_of(&ran.stdout, EXCERPT_BYTES),
-            stderr: end_of(&ran.stderr, EXCERPT_BYTES),
-        });
-    }
 }
 
-/// Whether an attack was delivered and came to the end that it announces.
-fn is_complete(exploit: &Exploit, ran: &Ran) -> bool {
-    let complete = &exploit.attack.complete;
-    let said = |wanted: &str| ran.stdout.lines().any(|line| line.trim_end() == wanted);
-    let Ended::Exited(status) = ran.ended else {
-        return false;
-    };
-    complete.status.contains(&status) && said(&complete.delivered) && said(&complete.done)
-}
-
-fn observed<'r>(ran: &'r Ran, canary: &'r str) -> Observed<'r> {
-    Observed {
-        stdout: &ran.stdout,
-        stderr: &ran.stderr,
-        status: match ran.ended {
-            Ended::Exited(status) => Some(status),
-            Ended::TimedOut | Ended::TooMuchOutput => None,
-        },
-        timed_out: ran.ended == Ended::TimedOut,
-        canary,
-    }
+/// Returns what only one run knows.
+fn canary() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 fn told(verdict: WargameVerdict, error: impl std::fmt::Display) -> Found {
     (verdict, Some(printable(&error.to_string())))
-}
-
-fn millis(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

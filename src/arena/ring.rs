@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::baseline::Baselines;
 use super::referee::Referee;
 use super::sandbox::{ArenaError, Sandbox, SandboxConfig};
 use super::target::{BuildError, Targets, TargetsConfig};
@@ -21,6 +22,7 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
 pub struct Arena {
     sandbox: Sandbox,
     targets: Targets,
+    baselines: Baselines,
 }
 
 /// No arena can be had.
@@ -46,10 +48,7 @@ pub struct Ring {
 impl Arena {
     /// Returns who judges in it.
     pub fn referee(&self) -> Referee<'_> {
-        Referee {
-            sandbox: &self.sandbox,
-            targets: &self.targets,
-        }
+        Referee::new(&self.sandbox, &self.targets).relying_on(&self.baselines)
     }
 }
 
@@ -86,6 +85,7 @@ impl Ring {
         let arena = Arc::new(Arena {
             sandbox: Sandbox::open(&self.sandbox)?,
             targets: Targets::open(&self.targets)?,
+            baselines: Baselines::default(),
         });
         *open = Some(Arc::clone(&arena));
         Ok(arena)

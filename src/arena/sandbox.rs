@@ -6,7 +6,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::mpsc::channel;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::cgroup::{Bounds, Cgroups, Group};
+use super::claim::Claim;
 use super::filter::{FilterError, filter};
 use super::launch::{Launch, Places};
 use crate::exploit::Limits;
@@ -85,6 +85,7 @@ fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> ArenaError {
 #[derive(Debug)]
 pub struct Sandbox {
     directory: PathBuf,
+    _claim: Claim,
     bwrap: PathBuf,
     filter: PathBuf,
     cgroups: Cgroups,
@@ -158,6 +159,33 @@ impl Work {
     }
 }
 
+impl Work {
+    /// Copies what the run left behind to a directory: plain files and directories, no links, nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn copy_to(&self, to: &Path) -> io::Result<()> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        let mut left = vec![(root, to.to_owned())];
+        while let Some((from, to)) = left.pop() {
+            fs::create_dir_all(&to)?;
+            for entry in fs::read_dir(&from)? {
+                let entry = entry?;
+                let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+                if kind.is_dir() {
+                    left.push((entry.path(), to));
+                } else if kind.is_file() {
+                    fs::copy(entry.path(), to)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Sandbox {
     /// Returns an arena whose walls have been tried from inside, which takes a second: one that does not hold them is
     /// never handed out.
@@ -165,14 +193,14 @@ impl Sandbox {
     /// # Errors
     /// [`ArenaError::Wall`] if one does not hold on this machine; others if nothing can be run at all.
     pub fn open(config: &SandboxConfig) -> Result<Self, ArenaError> {
-        let directory = config.directory.join(Uuid::new_v4().to_string());
-        let making = || io_error(format!("make {}", directory.display()));
-        fs::create_dir_all(&directory).map_err(making())?;
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).map_err(making())?;
+        let making = || io_error(format!("make {}", config.directory.display()));
+        let claim = Claim::make(&config.directory).map_err(making())?;
+        let directory = claim.directory().to_owned();
         let file = directory.join("filter");
         fs::write(&file, filter()?).map_err(making())?;
         let sandbox = Self {
             directory,
+            _claim: claim,
             bwrap: config.bwrap.clone(),
             filter: file,
             cgroups: Cgroups::probe(),
@@ -302,12 +330,6 @@ impl Sandbox {
             )));
         }
         Ok(watched)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -4,48 +4,47 @@
 //! network. A tree is kept by the digest of what it was made of; nobody writes to it again. A source patch is applied to
 //! a copy that one wargame has for itself.
 
+mod download;
+mod files;
 mod npm;
 mod pypi;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use self::download::is_absence;
+use self::files::{READABLE, copy_all, make, readable};
 use super::apply::{ApplyError, apply};
 use super::bump::moved;
-use super::excerpt::end_of;
+use super::claim::Claim;
 use super::sandbox::{ArenaError, Sandbox};
+use super::shelf::{self, Shelved};
 use crate::diff::Diff;
 use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
 
 /// Changes whenever trees are made in another way.
 const RECIPE: &str = "1";
-/// The most that is told of what a package manager printed, in bytes.
-const SAID_BYTES: usize = 600;
-/// The mode of a directory that all may read.
-const READABLE: u32 = 0o755;
-/// The mode of one that the arena's identity may write.
-const WRITABLE: u32 = 0o777;
-
 /// Where trees are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetsConfig {
     /// A directory that is readable by all.
     pub cache: PathBuf,
+    /// The most that built trees may take there, in MiB; those in use may take more for a while.
+    pub max_mb: u64,
 }
 
 impl Default for TargetsConfig {
     fn default() -> Self {
         Self {
             cache: std::env::temp_dir().join("crisol-targets"),
+            max_mb: /* 4 GiB */ 4_096,
         }
     }
 }
@@ -59,6 +58,9 @@ pub enum TargetError {
     /// The patched one.
     #[error("patched target: {0}")]
     Patched(BuildError),
+    /// Neither the exploit nor the patch is to blame: a registry does not answer, a disk is full.
+    #[error("target: {0}")]
+    Away(BuildError),
     /// The patch does not apply.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -78,7 +80,15 @@ pub enum BuildError {
         /// Why not.
         error: io::Error,
     },
-    /// A package manager said no.
+    /// A package cannot be downloaded.
+    #[error("{doing}: {said}")]
+    Download {
+        /// What was tried.
+        doing: String,
+        /// What the package manager said, escaped and cut.
+        said: String,
+    },
+    /// A package does not build or install.
     #[error("{doing}: {said}")]
     Refused {
         /// What was tried.
@@ -100,6 +110,8 @@ pub struct Tree {
     pub directory: PathBuf,
     /// Whether it goes with this value.
     is_own: bool,
+    /// Keeps it where it is, if others use it too.
+    _shelved: Option<Shelved>,
 }
 
 impl Drop for Tree {
@@ -119,10 +131,24 @@ pub struct Pair {
     pub patched: Tree,
 }
 
+impl Pair {
+    /// Copies both trees below a directory, as `vulnerable` and `patched`.
+    ///
+    /// # Errors
+    /// If they cannot be read or written.
+    pub(super) fn copy_to(&self, to: &Path) -> io::Result<()> {
+        fs::create_dir_all(to)?;
+        copy_all(&self.vulnerable.directory, &to.join("vulnerable"))?;
+        copy_all(&self.patched.directory, &to.join("patched"))
+    }
+}
+
 /// Makes and keeps trees.
 #[derive(Debug)]
 pub struct Targets {
     cache: PathBuf,
+    max_bytes: u64,
+    claim: Claim,
 }
 
 /// What a tree is made of.
@@ -142,7 +168,15 @@ impl Targets {
     pub fn open(config: &TargetsConfig) -> Result<Self, BuildError> {
         let cache = config.cache.clone();
         make(&cache, READABLE)?;
-        Ok(Self { cache })
+        let claim = Claim::make(&cache).map_err(|error| BuildError::Io {
+            doing: format!("make a directory in {}", cache.display()),
+            error,
+        })?;
+        Ok(Self {
+            cache,
+            max_bytes: config.max_mb << 20,
+            claim,
+        })
     }
 
     /// Returns a copy of an exploit's directory that all may read: the catalogue may stand where only its owner can.
@@ -176,7 +210,7 @@ impl Targets {
                         vulnerable: self
                             .tree(sandbox, &before)
                             .map_err(TargetError::Vulnerable)?,
-                        patched: self.tree(sandbox, &after).map_err(TargetError::Patched)?,
+                        patched: self.tree(sandbox, &after).map_err(blamed)?,
                     });
                 }
                 let before = Recipe::of(package, &package.vulnerable, &package.extra_vulnerable);
@@ -187,12 +221,13 @@ impl Targets {
                 name: exploit.id.clone(),
                 directory: case.directory.join(directory),
                 is_own: false,
+                _shelved: None,
             },
         };
         let name = format!("{}, patched", vulnerable.name);
         let patched = self
             .copy_of(&name, &vulnerable.directory)
-            .map_err(TargetError::Vulnerable)?;
+            .map_err(TargetError::Away)?;
         apply(&patched.directory, patch)?;
         Ok(Pair {
             vulnerable,
@@ -202,38 +237,42 @@ impl Targets {
 
     /// Returns the tree of a recipe, from the cache if it was made before.
     fn tree(&self, sandbox: &Sandbox, recipe: &Recipe<'_>) -> Result<Tree, BuildError> {
-        let directory = self.cache.join(recipe.digest());
-        if !directory.exists() {
-            let scratch = Scratch::make(&self.cache)?;
-            let built = match recipe.ecosystem {
-                Ecosystem::Npm => npm::install(&scratch.0, recipe)?,
-                Ecosystem::Pypi => pypi::install(&scratch.0, recipe, sandbox)?,
-            };
-            readable(&built)?;
-            // Two wargames may make the same tree at once: the first to get here wins, and both are the same.
-            if let Err(error) = fs::rename(&built, &directory)
-                && !directory.exists()
-            {
-                return Err(BuildError::Io {
-                    doing: format!("keep {}", directory.display()),
-                    error,
-                });
+        let digest = recipe.digest();
+        let failed = |error| BuildError::Io {
+            doing: format!("keep {}", recipe.name()),
+            error,
+        };
+        let shelved = match shelf::find(&self.cache, &digest).map_err(failed)? {
+            Some(shelved) => shelved,
+            None => {
+                let scratch = Scratch::make(self.claim.directory())?;
+                let built = match recipe.ecosystem {
+                    Ecosystem::Npm => npm::install(&scratch.0, recipe)?,
+                    Ecosystem::Pypi => pypi::install(&scratch.0, recipe, sandbox)?,
+                };
+                readable(&built)?;
+                let shelved = shelf::put(&self.cache, &digest, &built).map_err(failed)?;
+                shelf::shrink(&self.cache, self.max_bytes);
+                shelved
             }
-        }
+        };
         Ok(Tree {
             name: recipe.name(),
-            directory,
+            directory: shelved.directory.clone(),
             is_own: false,
+            _shelved: Some(shelved),
         })
     }
 
     /// Returns a copy of a directory that may be changed.
     fn copy_of(&self, name: &str, from: &Path) -> Result<Tree, BuildError> {
-        let directory = self.cache.join(format!("own-{}", Uuid::new_v4().simple()));
+        let own = format!("own-{}", Uuid::new_v4().simple());
+        let directory = self.claim.directory().join(own);
         let copied = Tree {
             name: name.to_owned(),
             directory: directory.clone(),
             is_own: true,
+            _shelved: None,
         };
         copy_all(from, &directory).map_err(|error| BuildError::Io {
             doing: format!("copy {}", from.display()),
@@ -279,12 +318,22 @@ impl<'a> Recipe<'a> {
     }
 }
 
+/// Returns who is to blame that a patched tree cannot be built.
+fn blamed(error: BuildError) -> TargetError {
+    match error {
+        BuildError::Arena(error) => TargetError::Arena(error),
+        BuildError::Refused { .. } => TargetError::Patched(error),
+        BuildError::Download { ref said, .. } if is_absence(said) => TargetError::Patched(error),
+        BuildError::Download { .. } | BuildError::Io { .. } => TargetError::Away(error),
+    }
+}
+
 /// A directory that goes when it is no longer needed.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(cache: &Path) -> Result<Self, BuildError> {
-        let scratch = Self(cache.join(format!("new-{}", Uuid::new_v4().simple())));
+    fn make(parent: &Path) -> Result<Self, BuildError> {
+        let scratch = Self(parent.join(format!("new-{}", Uuid::new_v4().simple())));
         make(&scratch.0, READABLE)?;
         Ok(scratch)
     }
@@ -294,86 +343,4 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// Makes a directory of this mode.
-fn make(directory: &Path, mode: u32) -> Result<(), BuildError> {
-    let failed = |error| BuildError::Io {
-        doing: format!("make {}", directory.display()),
-        error,
-    };
-    fs::create_dir_all(directory).map_err(failed)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(failed)
-}
-
-/// Runs a package manager's own code, never a package's; returns what it printed.
-fn download(doing: &str, command: &mut Command) -> Result<String, BuildError> {
-    for secret in std::env::vars_os().map(|(name, _)| name) {
-        let name = secret.to_string_lossy();
-        let is_ours = ["CRISOL_", "POSTGRES_", "REDIS_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        if is_ours {
-            command.env_remove(&secret);
-        }
-    }
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| BuildError::Io {
-            doing: doing.to_owned(),
-            error,
-        })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(BuildError::Refused {
-        doing: doing.to_owned(),
-        said: end_of(String::from_utf8_lossy(&output.stderr).trim(), SAID_BYTES),
-    })
-}
-
-/// Lets all read a tree.
-fn readable(root: &Path) -> Result<(), BuildError> {
-    let mut left = vec![root.to_owned()];
-    while let Some(path) = left.pop() {
-        let failed = |error| BuildError::Io {
-            doing: format!("open {} to all", path.display()),
-            error,
-        };
-        let found = fs::symlink_metadata(&path).map_err(failed)?;
-        if found.is_symlink() {
-            continue;
-        }
-        let mode = found.permissions().mode();
-        let executable = found.is_dir() || mode & 0o111 != 0;
-        let mode = if executable { 0o755 } else { 0o644 };
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-        if found.is_dir() {
-            for entry in fs::read_dir(&path).map_err(failed)? {
-                left.push(entry.map_err(failed)?.path());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Copies a tree; links stay links.
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    let mut left = vec![(from.to_owned(), to.to_owned())];
-    while let Some((from, to)) = left.pop() {
-        let found = fs::symlink_metadata(&from)?;
-        if found.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
-        } else if found.is_dir() {
-            fs::create_dir(&to)?;
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                left.push((entry.path(), to.join(entry.file_name())));
-            }
-        } else {
-            fs::copy(&from, &to)?;
-        }
-    }
-    Ok(())
 }

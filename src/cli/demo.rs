@@ -33,8 +33,8 @@ use service::Service;
 const PORTION: usize = 12;
 /// How long the service may take to be ready: the embedded broker lets a group wait 3 s for members.
 const READY_LIMIT: Duration = Duration::from_secs(20);
-/// How long a portion may take to be judged.
-const PORTION_LIMIT: Duration = Duration::from_secs(10);
+/// How long a portion may take to be judged, wargames among it.
+const PORTION_LIMIT: Duration = Duration::from_secs(60);
 /// How long a second outcome of a patch is listened for after the last first one.
 const LINGER: Duration = Duration::from_millis(150);
 /// How often something awaited is looked at.
@@ -129,6 +129,10 @@ fn for_demo(settings: &Settings, broker: &EmbeddedBroker) -> Result<Settings, Fa
     // TLS and logins are for other brokers.
     settings.kafka.client.clear();
     settings.judging.auto_approve = true;
+    // What is compared would be another one's patches each time.
+    settings.ab.enabled = false;
+    // Targets of the catalogue's own need no registry.
+    settings.exploits.directory.push("range");
     settings.engine.commit_interval_ms = COMMIT_INTERVAL_MS;
     if settings.log.level == LogConfig::default().level {
         settings.log.level = QUIET.to_owned();

@@ -9,7 +9,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::cli::{Exit, Failure, logging};
 use crate::engine::{EngineError, FAILPOINT_ENV, Failpoints};
 use crate::role::Settings;
-use crate::role::process::{self, RunError};
+use crate::role::error::RunError;
+use crate::role::process;
 
 /// Options of `run`.
 #[derive(Debug, Args)]

@@ -15,8 +15,9 @@ use crate::role::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
-  crisol wargame run --exploit exploits/CVE-2021-23337 --patch fix.diff
-  crisol wargame run --exploit exploits/CVE-2021-23337 --patch fix.diff --json | jq .verdict
+  crisol wargame run --exploit exploits/range/sql-injection --patch fix.diff
+  crisol wargame run --exploit exploits/range/sql-injection --patch fix.diff --json | jq .verdict
+  crisol wargame run --exploit exploits/range/sql-injection --patch fix.diff --keep look    what the runs left behind
 
 Exit codes: 0 mitigated, 1 any other verdict, 69 the arena cannot be had.";
 
@@ -37,6 +38,9 @@ pub(super) struct RunArgs {
     /// The patch: a bump of a manifest, or a diff of the installed source.
     #[arg(long, value_name = "FILE")]
     patch: PathBuf,
+    /// Keep both trees and what each run left behind, in a directory that is not there yet.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
 }
 
 pub(super) fn wargame(
@@ -54,11 +58,21 @@ pub(super) fn wargame(
         std::fs::read_to_string(&args.patch).map_err(|error| cannot_read(&args.patch, &error))?;
     let (sandbox, targets) = arena(settings)?;
     let bar = progress::spinner();
-    let report = Referee {
-        sandbox: &sandbox,
-        targets: &targets,
-    }
-    .fight(&exploit, &patch, &mut |step| {
+    let referee = Referee::new(&sandbox, &targets);
+    let referee = match &args.keep {
+        Some(keep) => {
+            std::fs::create_dir(keep).map_err(|error| {
+                let remedy = "--keep makes a directory of its own; name one that is not there yet";
+                Failure::new(
+                    Exit::Usage,
+                    format!("{}: {error}; {remedy}", keep.display()),
+                )
+            })?;
+            referee.keeping(keep)
+        }
+        None => referee,
+    };
+    let report = referee.fight(&exploit, &patch, &mut |step| {
         ProgressBar::set_message(&bar, step.to_owned());
         ControlFlow::Continue(())
     });
@@ -67,6 +81,12 @@ pub(super) fn wargame(
         output::json(&report)?;
     } else {
         tell(&report);
+        if let Some(keep) = &args.keep {
+            println!(
+                "both trees and what each run left behind: {}",
+                keep.display()
+            );
+        }
     }
     Ok(match report.verdict {
         WargameVerdict::Mitigated => Exit::Done,

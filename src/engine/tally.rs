@@ -1,7 +1,7 @@
 //! What wargames say of judges together: counted in the order of commits, by one writer, so that a count on `control` is
 //! never older than one before it and never holds what came to nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +26,7 @@ pub(super) struct Tally {
     counts: BTreeMap<(&'static str, String), EvidenceRecord>,
     /// Whether `control` must be read to its end before it is believed.
     is_stale: bool,
-    /// When approvals were taken back of late, oldest first.
-    recalled_ms: VecDeque<i64>,
-    /// How many of them, at its end, are not committed yet.
+    /// How many approvals are taken back by outcomes that are not committed yet.
     pending: usize,
     most: usize,
     window: Duration,
@@ -48,7 +46,6 @@ impl Tally {
             clock,
             counts: BTreeMap::new(),
             is_stale: true,
-            recalled_ms: VecDeque::new(),
             pending: 0,
             most,
             window,
@@ -61,9 +58,10 @@ impl Tally {
             let Some(agreement) = outcome.agreement.clone() else {
                 continue;
             };
-            if let Some((judge, level)) = agreement.evidence
-                && let Some(count) = self.count(judge, &level, agreement.agreed)
-            {
+            for (judge, level) in agreement.evidence {
+                let Some(count) = self.count(judge, &level, agreement.found_right) else {
+                    continue;
+                };
                 let key = ControlKey::Evidence {
                     judge: judge.to_owned(),
                     level,
@@ -109,16 +107,14 @@ impl Tally {
         Some(count)
     }
 
-    /// Counts one more approval that was taken back; returns whether that is one too many.
+    /// Counts one more approval that is taken back; returns whether that is one too many, with those that any replica
+    /// took back of late.
     fn is_too_much(&mut self) -> bool {
-        let now = (self.clock)();
-        let window = i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX);
-        self.recalled_ms.push_back(now);
         self.pending += 1;
-        while self.recalled_ms.front().is_some_and(|at| now - at > window) {
-            self.recalled_ms.pop_front();
-        }
-        self.recalled_ms.len() >= self.most
+        let window = i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX);
+        let since = (self.clock)().saturating_sub(window);
+        let comparisons = &self.pipeline.tables().comparisons;
+        comparisons.recalled_since(since) + self.pending >= self.most
     }
 
     /// Hears what is committed now.
@@ -134,9 +130,7 @@ impl Tally {
     pub(super) fn begin_again(&mut self) {
         self.counts.clear();
         self.is_stale = true;
-        for _ in 0..std::mem::take(&mut self.pending) {
-            self.recalled_ms.pop_back();
-        }
+        self.pending = 0;
     }
 }
 

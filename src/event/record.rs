@@ -119,17 +119,17 @@ pub struct Handled {
     pub ab_sampled: bool,
     /// What memory may keep of it once that is committed.
     pub memo: Option<Memo>,
-    /// Whether a wargame agreed with a judge, if one was held.
+    /// What a wargame says of a judge, if one was held.
     pub agreement: Option<Agreement>,
 }
 
-/// Whether a wargame agreed with a judge. Counted in the order of commits, not by whoever held the wargame.
+/// What a wargame says of a judge. Counted in the order of commits, not by whoever held the wargame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
-    /// The judge and the level that evidence is counted for; `None` where none is.
-    pub evidence: Option<(&'static str, String)>,
-    /// Whether they agree.
-    pub agreed: bool,
+    /// The judges and levels that it is evidence of.
+    pub evidence: Vec<(&'static str, String)>,
+    /// Whether it holds the patch for right.
+    pub found_right: bool,
     /// Whether an approval was taken back for it.
     pub recalls: bool,
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -86,6 +86,11 @@ pub trait Operations: Send + Sync + 'static {
     /// # Errors
     /// [`OperationError`] if the id is none or the store does not answer.
     fn forget(&self, cve_id: Option<&str>) -> Result<u64, OperationError>;
+    /// Returns what comparisons of so many days say of the judges, as JSON; of all that are held without.
+    ///
+    /// # Errors
+    /// [`OperationError::Invalid`] if that is no number of days.
+    fn ab_results(&self, days: Option<f64>) -> Result<Value, OperationError>;
     /// Stops all approvals on every replica, or lets them go on.
     ///
     /// # Errors
@@ -242,6 +247,23 @@ pub(super) async fn ab_status(State(shared): State<Shared>) -> Response {
     blocking(&shared, |operations| Ok(operations.ab()))
         .await
         .map(|(enabled, rate)| Json(json!({"enabled": enabled, "rate": rate})))
+        .into_response()
+}
+
+/// Which stretch of time results are of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stretch {
+    days: Option<f64>,
+}
+
+pub(super) async fn ab_results(
+    State(shared): State<Shared>,
+    Query(Stretch { days }): Query<Stretch>,
+) -> Response {
+    blocking(&shared, move |operations| operations.ab_results(days))
+        .await
+        .map(Json)
         .into_response()
 }
 

@@ -116,6 +116,7 @@ impl Sidecar {
             .route("/wargaming/cache/stats", get(operations::cache))
             .route("/wargaming/cache/invalidate", post(operations::invalidate))
             .route("/wargaming/ab-testing/status", get(operations::ab_status))
+            .route("/wargaming/ab-testing/results", get(operations::ab_results))
             .route("/wargaming/ab-testing/enable", post(operations::ab_enable))
             .route(
                 "/wargaming/ab-testing/disable",

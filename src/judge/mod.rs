@@ -5,6 +5,7 @@
 pub mod advisory;
 pub mod calibrate;
 pub mod code;
+pub mod confusion;
 pub mod drift;
 pub mod explain;
 pub mod features;
@@ -21,4 +22,4 @@ pub mod train;
 mod wilson;
 
 pub use opinion::{ADVISORY, Judgement, Opinion, is_remedied, judge, refuted_by_wargame};
-pub use wilson::wilson_lower_bound;
+pub use wilson::{wilson_bounds, wilson_lower_bound};

@@ -20,9 +20,26 @@ pub fn wilson_lower_bound(agreed: u64, n: u64) -> f64 {
     ((centre - margin) / (1.0 + z2 / trials)).clamp(0.0, 1.0)
 }
 
+/// Returns both ends of the 95 % Wilson score interval for `agreed` successes in `n` trials; 0 and 1 without trials.
+pub fn wilson_bounds(agreed: u64, n: u64) -> (f64, f64) {
+    let failed = n - agreed.min(n);
+    (
+        wilson_lower_bound(agreed, n),
+        1.0 - wilson_lower_bound(failed, n),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::wilson_lower_bound;
+    use super::{wilson_bounds, wilson_lower_bound};
+
+    #[test]
+    fn both_ends_are_the_published_ones() {
+        // 80 of 100: 0.7112 to 0.8666 (statsmodels' proportion_confint).
+        let (lower, upper) = wilson_bounds(80, 100);
+        assert!((lower - 0.711_17).abs() < 5e-5 && (upper - 0.866_63).abs() < 5e-5);
+        assert_eq!(wilson_bounds(0, 0), (0.0, 1.0));
+    }
 
     #[test]
     fn no_trial_is_no_evidence() {

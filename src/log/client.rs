@@ -100,6 +100,9 @@ pub enum InvalidKafkaConfig {
     Reserved(String),
 }
 
+/// The role whose group has the plain name.
+const FIRST_ROLE: &str = "validate";
+
 impl KafkaConfig {
     /// Checks what the types cannot.
     ///
@@ -148,6 +151,16 @@ impl KafkaConfig {
         config
     }
 
+    /// Returns the group of a role. Each has its own: a worker that comes or goes must not make another role's
+    /// replicas divide their partitions anew.
+    pub fn group_of(&self, role: &str) -> String {
+        if role == FIRST_ROLE {
+            self.group_id.clone()
+        } else {
+            [&self.group_id, ".", role].concat()
+        }
+    }
+
     /// Returns the configuration of a role's group consumer.
     pub fn group_consumer(&self, role: &str) -> ClientConfig {
         let strategy = match self.assignment_strategy {
@@ -156,7 +169,7 @@ impl KafkaConfig {
         };
         let mut config = self.base();
         config
-            .set("group.id", &self.group_id)
+            .set("group.id", self.group_of(role))
             .set("group.instance.id", format!("{role}.{}", self.instance_id))
             .set(
                 "session.timeout.ms",

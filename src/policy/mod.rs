@@ -11,12 +11,13 @@ pub use risk::{RiskConfig, assess_risk};
 pub use sampling::{AbConfig, InvalidRate, Sampler};
 pub use urgency::{Urgency, urgency};
 
+use crate::event::control::Control;
 use crate::event::decision::{Facts, KnownBy, RiskLevel};
 use crate::event::facts::Severity;
 use crate::event::reason::Reason;
 use crate::event::verdict::WargameVerdict;
 use crate::event::wargame::{SecondLookRecord, Unheld, WargameRecord};
-use crate::judge::Opinion;
+use crate::judge::{Opinion, wilson_lower_bound};
 
 /// One version of the policy. Every change of a number is a new version.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,13 +30,47 @@ pub struct Policy {
     pub max_risk: RiskLevel,
 }
 
-/// The policies there are, strictest first. Later steps need a lower bound of measured precision
-/// from live comparisons, which nothing counts yet, so there is one.
-const POLICIES: [Policy; 1] = [Policy {
-    version: 1,
-    threshold: 0.95,
-    max_risk: RiskLevel::Low,
-}];
+/// The policies there are, strictest first.
+const POLICIES: [Policy; 4] = [
+    Policy {
+        version: 1,
+        threshold: 0.95,
+        max_risk: RiskLevel::Low,
+    },
+    Policy {
+        version: 2,
+        threshold: 0.90,
+        max_risk: RiskLevel::Low,
+    },
+    Policy {
+        version: 3,
+        threshold: 0.85,
+        max_risk: RiskLevel::Low,
+    },
+    Policy {
+        version: 4,
+        threshold: 0.85,
+        max_risk: RiskLevel::Medium,
+    },
+];
+/// What each step after the first would newly approve, as evidence is counted of it.
+const STEPS: [&str; 3] = ["p90", "p85", "medium"];
+/// The judge whose evidence the steps need: the other's p is a bound of its own.
+const STEPPING: &str = "forest";
+/// Live wargames that a step needs at least.
+const STEP_NEEDS: u64 = 100;
+
+/// Returns the steps whose new approvals a patch would be among, as evidence is counted of them.
+pub fn steps_of(p: f64, risk: RiskLevel) -> Vec<(&'static str, &'static str)> {
+    let [high, low, medium] = STEPS;
+    let level = match risk {
+        RiskLevel::Low if (0.90..0.95).contains(&p) => high,
+        RiskLevel::Low if (0.85..0.90).contains(&p) => low,
+        RiskLevel::Medium if p >= 0.85 => medium,
+        _ => return Vec::new(),
+    };
+    vec![(STEPPING, level)]
+}
 
 impl Policy {
     /// Returns the policy of a version; `None` if this build does not know it.
@@ -45,11 +80,23 @@ impl Policy {
             .find(|policy| policy.version == version)
     }
 
-    /// Returns the policy that `control` names, or the strictest.
-    pub fn in_force(version: Option<u32>) -> Self {
-        version
-            .and_then(Self::of_version)
-            .unwrap_or_else(Self::strictest)
+    /// Returns the policy in force: what `control` names, as far as live wargames bear it out, or the strictest.
+    ///
+    /// A step is borne out by at least 100 wargames of patches that it would newly approve, of which the lower end of
+    /// the 95 % Wilson interval is right as often as the step's threshold says. One that no longer is ends by itself.
+    pub fn in_force(control: &Control) -> Self {
+        let wanted = control.policy_version.unwrap_or(1);
+        let steps = POLICIES.into_iter().skip(1).zip(STEPS);
+        let borne_out = steps
+            .take_while(|(policy, _)| policy.version <= wanted)
+            .take_while(|(policy, level)| {
+                let evidence = control.evidence(STEPPING, level);
+                evidence.n >= STEP_NEEDS
+                    && wilson_lower_bound(evidence.agreed, evidence.n) >= policy.threshold
+            });
+        borne_out
+            .last()
+            .map_or_else(Self::strictest, |(policy, _)| policy)
     }
 
     /// Returns the stricter of two policies.
@@ -62,8 +109,7 @@ impl Policy {
         }
     }
 
-    /// Returns the strictest policy: in force until `control` says otherwise, and whenever it names
-    /// a version that this build does not know.
+    /// Returns the strictest policy: in force until `control` and evidence say otherwise.
     pub fn strictest() -> Self {
         let [first, ..] = POLICIES;
         first
@@ -341,6 +387,8 @@ fn refuses(policy: &Policy, opinion: Opinion) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::control::{ControlKey, ControlValue};
+    use crate::event::decision::EvidenceRecord;
     use crate::event::reason::Disposition;
     use proptest::prelude::*;
 
@@ -462,6 +510,47 @@ mod tests {
         assert_eq!(of(0.08, false, true), Reason::JudgeRefuses);
         assert_eq!(of(0.01, false, false), Reason::NoExploit);
         assert_eq!(of(f64::NAN, true, false), Reason::JudgeUnavailable);
+    }
+
+    #[test]
+    fn a_step_is_in_force_only_while_live_wargames_bear_it_out() {
+        let version = |wanted: u32, counts: &[(&str, u64, u64)]| {
+            let mut control = Control {
+                policy_version: Some(wanted),
+                ..Control::default()
+            };
+            for (level, agreed, n) in counts {
+                let key = ControlKey::parse(&format!("evidence.forest.{level}.w0")).unwrap();
+                let count = EvidenceRecord {
+                    agreed: *agreed,
+                    n: *n,
+                };
+                let value = ControlValue::Evidence(count);
+                control.apply(&key, Some(&value)).unwrap();
+            }
+            Policy::in_force(&control).version
+        };
+        assert_eq!(version(4, &[]), 1);
+        assert_eq!(version(2, &[("p90", 99, 99)]), 1, "too few");
+        assert_eq!(version(2, &[("p90", 200, 200)]), 2);
+        assert_eq!(version(2, &[("p90", 180, 200)]), 1, "too often wrong");
+        assert_eq!(version(1, &[("p90", 200, 200)]), 1, "nobody asked for it");
+        assert_eq!(version(4, &[("p90", 200, 200), ("medium", 200, 200)]), 2);
+        assert_eq!(version(99, &[("p90", 200, 200), ("p85", 190, 200)]), 3);
+        let all = [("p90", 200, 200), ("p85", 200, 200), ("medium", 200, 200)];
+        assert_eq!(version(4, &all), 4);
+    }
+
+    #[test]
+    fn evidence_of_a_step_is_of_what_it_would_newly_approve() {
+        let of = |p, risk| steps_of(p, risk).first().map(|(_, level)| *level);
+        assert_eq!(of(0.94, RiskLevel::Low), Some("p90"));
+        assert_eq!(of(0.85, RiskLevel::Low), Some("p85"));
+        assert_eq!(of(0.99, RiskLevel::Medium), Some("medium"));
+        assert_eq!(of(0.99, RiskLevel::Low), None);
+        assert_eq!(of(0.84, RiskLevel::Medium), None);
+        assert_eq!(of(0.99, RiskLevel::High), None);
+        assert_eq!(of(f64::NAN, RiskLevel::Low), None);
     }
 
     #[test]

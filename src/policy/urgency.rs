@@ -20,8 +20,8 @@ const LIKELY_EPSS: f32 = 0.1;
 
 /// Returns the urgency of an item from severity, exploitation and reason.
 ///
-/// Known or likely exploitation moves an item up by one step; what the judge refuses comes last,
-/// because another candidate is the way forward.
+/// Known or likely exploitation moves an item up by one step, as does an exploit that works; what the judge refuses
+/// comes last, because another candidate is the way forward, and an approval that is taken back first.
 pub fn urgency(reason: Reason, severity: Severity, kev: bool, epss: Option<f32>) -> Urgency {
     let by_severity: u8 = match severity {
         Severity::Critical | Severity::Unknown => 2,
@@ -32,6 +32,10 @@ pub fn urgency(reason: Reason, severity: Severity, kev: bool, epss: Option<f32>)
     let exploited = kev || epss.is_some_and(|p| p >= LIKELY_EPSS);
     let priority = match reason {
         Reason::JudgeRefuses => 5,
+        // It was shipped.
+        Reason::ComparisonRefutes => 1,
+        // The vulnerability is real here, and a patch that looks right is not.
+        Reason::StillExploitable => by_severity - 1,
         _ if exploited => by_severity - 1,
         _ => by_severity,
     };

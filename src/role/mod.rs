@@ -1,5 +1,6 @@
 //! Roles: composition only. Each builds its parts from the settings and runs them.
 
+pub mod error;
 mod models;
 mod operations;
 pub mod process;

@@ -16,8 +16,8 @@ use crate::log::client::KafkaConfig;
 use crate::log::write::{SettingError, write_setting};
 use crate::memory::{ExactMemory, Recall, StoreError};
 use crate::policy::AbConfig;
-use crate::role::process::Role;
-use crate::table::Tables;
+use crate::role::process::{Role, wall_clock_ms};
+use crate::table::{Tables, results_json, since_ms};
 
 pub(super) struct ProcessOperations {
     pub engines: Vec<(Role, Arc<Health>)>,
@@ -164,6 +164,15 @@ impl Operations for ProcessOperations {
             StoreError::TimedOut(_) => unavailable("memory did not answer in time"),
             StoreError::Refused(_) => unavailable("memory refused"),
         })
+    }
+
+    fn ab_results(&self, days: Option<f64>) -> Result<Value, OperationError> {
+        let since = match days {
+            None => i64::MIN,
+            Some(days) => since_ms(wall_clock_ms(), days)
+                .ok_or_else(|| OperationError::Invalid("days must be above 0".to_owned()))?,
+        };
+        Ok(results_json(&self.tables.comparisons.results(since)))
     }
 
     fn set_kill_switch(&self, on: bool) -> Result<(), OperationError> {

@@ -8,24 +8,23 @@ use prometheus::Registry;
 use tracing::{info, warn};
 
 use crate::arena::Ring;
-use crate::config::{InvalidSecret, InvalidSecretKey, SecretKey};
-use crate::engine::{EngineError, Failpoints, Health};
+use crate::config::SecretKey;
+use crate::engine::{Failpoints, Health};
 use crate::event::topic::Topic;
 use crate::exploit::Catalogue;
 use crate::guard::metrics::BreakerMetrics;
 use crate::http::{BuildInfo, Probe, Probes, Serving, Sidecar};
 use crate::judge::models::Models;
 use crate::judge::shelf::Shelf;
-use crate::judge::shipped::LoadError;
 use crate::ledger::Counts;
-use crate::log::table::TableError;
-use crate::log::topics::{Drift, TopicNames, TopicPlan, TopicsError, check};
-use crate::memory::{ExactMemory, MemoryMetrics, StoreError};
+use crate::log::topics::{Drift, TopicNames, TopicPlan, check};
+use crate::memory::{ExactMemory, MemoryMetrics};
+use crate::role::error::RunError;
 use crate::role::models::keep_models;
 use crate::role::operations::ProcessOperations;
 use crate::role::settings::Settings;
 use crate::role::{validate, wargame};
-use crate::table::{TableMetrics, Tables};
+use crate::table::{ComparisonMetrics, TableMetrics, Tables};
 
 /// How often a start that waits for its tables looks whether it should stop.
 const WAIT_STEP: Duration = Duration::from_millis(200);
@@ -52,64 +51,6 @@ impl Role {
     }
 }
 
-/// Why a process ends.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The topics cannot be looked at.
-    #[error(transparent)]
-    Topics(#[from] TopicsError),
-    /// The topics are not as they must be.
-    #[error("{}", describe(.0))]
-    Drifted(Vec<Drift>),
-    /// A table cannot start.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// There is no secret key, or none that can be used.
-    #[error(transparent)]
-    SecretKey(#[from] InvalidSecretKey),
-    /// The token of operators cannot be used.
-    #[error(transparent)]
-    Token(#[from] InvalidSecret),
-    /// Memory cannot start.
-    #[error("memory.redis_url (REDIS_URL): {0}")]
-    Memory(#[from] StoreError),
-    /// The model cannot be read.
-    #[error(transparent)]
-    Model(#[from] LoadError),
-    /// The sidecar cannot listen.
-    #[error(
-        "cannot listen on {listen}: {source}; is another replica on this host? set CRISOL_HTTP_LISTEN"
-    )]
-    Listen {
-        /// The address.
-        listen: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Two metrics have one name: a defect.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-    /// An engine ended.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A helper of the start cannot run.
-    #[error("cannot start: {0}")]
-    Start(#[from] std::io::Error),
-}
-
-fn describe(drifts: &[Drift]) -> String {
-    let lines: Vec<String> = drifts
-        .iter()
-        .map(|d| {
-            format!(
-                "{}: {} is {}, must be {}; mend it with: {}",
-                d.topic, d.what, d.found, d.wanted, d.remedy
-            )
-        })
-        .collect();
-    lines.join("\n")
-}
-
 /// What every role of the process has.
 pub(super) struct Shared<'a> {
     pub(super) settings: &'a Settings,
@@ -127,7 +68,7 @@ pub(super) struct Shared<'a> {
 
 /// Runs roles until `stop` is set.
 ///
-/// Returns what became of every record this run committed.
+/// Returns what became of every record that this run committed, by role.
 ///
 /// # Errors
 /// [`RunError`] tells what to mend.
@@ -136,7 +77,7 @@ pub fn run(
     roles: &[Role],
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
-) -> Result<Counts, RunError> {
+) -> Result<Vec<(Role, Counts)>, RunError> {
     let key = settings.secret.load()?;
     let plan = TopicPlan::load(&settings.topics)?;
     refuse_drift(settings, &plan)?;
@@ -154,7 +95,7 @@ pub fn run_unchecked(
     roles: &[Role],
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
-) -> Result<Counts, RunError> {
+) -> Result<Vec<(Role, Counts)>, RunError> {
     start(settings, plan, roles, None, failpoints, stop)
 }
 
@@ -165,7 +106,7 @@ fn start(
     key: Option<&SecretKey>,
     failpoints: Failpoints,
     stop: &Arc<AtomicBool>,
-) -> Result<Counts, RunError> {
+) -> Result<Vec<(Role, Counts)>, RunError> {
     if failpoints.is_armed() {
         warn!("a failpoint is armed: this process is meant to break");
     }
@@ -211,6 +152,7 @@ fn start(
         breakers: BreakerMetrics::register(&registry)?,
         tables: Arc::clone(&tables),
         table_metrics: TableMetrics::register(&registry)?,
+        comparison_metrics: ComparisonMetrics::register(&registry)?,
     });
     let operations = ProcessOperations {
         engines: engines.clone(),
@@ -236,7 +178,7 @@ fn start(
     };
     let _sidecar = Sidecar::start(address, serving).map_err(listen)?;
     if !wait_for_tables(&tables, &engines, stop) {
-        return Ok(Counts::default());
+        return Ok(Vec::new());
     }
     info!(
         cves = tables.apv.len(),
@@ -250,7 +192,10 @@ fn start(
 }
 
 /// Runs each role's engine on a thread of its own; the first that ends with an error ends the others.
-fn run_engines(shared: &Shared<'_>, engines: &[(Role, Arc<Health>)]) -> Result<Counts, RunError> {
+fn run_engines(
+    shared: &Shared<'_>,
+    engines: &[(Role, Arc<Health>)],
+) -> Result<Vec<(Role, Counts)>, RunError> {
     std::thread::scope(|scope| {
         let running: Vec<_> = engines
             .iter()
@@ -268,15 +213,15 @@ fn run_engines(shared: &Shared<'_>, engines: &[(Role, Arc<Health>)]) -> Result<C
                     })
             })
             .collect();
-        let mut counts = Counts::default();
+        let mut counts = Vec::new();
         let mut failed = None;
-        for thread in running {
+        for (thread, (role, _)) in running.into_iter().zip(engines) {
             let ran = match thread?.join() {
                 Ok(ran) => ran,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
             match ran {
-                Ok(of_role) => counts.merge(&of_role),
+                Ok(of_role) => counts.push((*role, of_role)),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -361,6 +306,7 @@ struct ProcessProbes {
     breakers: BreakerMetrics,
     tables: Arc<Tables>,
     table_metrics: TableMetrics,
+    comparison_metrics: ComparisonMetrics,
 }
 
 impl Probes for ProcessProbes {
@@ -392,6 +338,8 @@ impl Probes for ProcessProbes {
 
     fn refresh_metrics(&self) {
         self.table_metrics.observe(&self.tables);
+        self.comparison_metrics
+            .observe(&self.tables.comparisons, wall_clock_ms());
         self.breakers.observe(self.memory.breaker());
         self.breakers.observe(self.models.breaker());
         self.breakers.observe(self.ring.breaker());

@@ -8,7 +8,8 @@ use crate::event::topic::Topic;
 use crate::ledger::Counts;
 use crate::pipeline::Pipeline;
 use crate::policy::Sampler;
-use crate::role::process::{Role, RunError, Shared, wall_clock_ms};
+use crate::role::error::RunError;
+use crate::role::process::{Role, Shared, wall_clock_ms};
 
 /// Runs the role until the process stops.
 pub(super) fn run(shared: &Shared<'_>, health: &Arc<Health>) -> Result<Counts, RunError> {

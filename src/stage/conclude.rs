@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::diff::Diff;
 use crate::event::comparison::ComparisonEvent;
 use crate::event::control::Control;
-use crate::event::decision::{JudgementRecord, Source, Verdict};
+use crate::event::decision::{JudgeName, JudgementRecord, Source, Verdict};
 use crate::event::facts::{ApvFacts, Severity};
 use crate::event::patch::Patch;
 use crate::event::reason::{Disposition, Reason};
@@ -17,7 +17,7 @@ use crate::event::wargame::{Purpose, SecondLookRecord, Unheld, WargameRecord, Wa
 use crate::judge::code::sketched;
 use crate::judge::models::{Models, Picked};
 use crate::judge::{ADVISORY, is_remedied};
-use crate::policy::{Policy, Question, SecondLook, Tried, decide};
+use crate::policy::{Policy, Question, SecondLook, Tried, decide, steps_of};
 use crate::stage::fight::Fought;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
@@ -90,8 +90,9 @@ impl Concluding<'_> {
             place,
         };
         let standing = self.open_items.standing(&asking);
-        let policy = Policy::in_force(self.control.policy_version)
-            .stricter(Policy::in_force(Some(request.facts.policy.version)));
+        let then = Policy::of_version(request.facts.policy.version);
+        let policy =
+            Policy::in_force(self.control).stricter(then.unwrap_or_else(Policy::strictest));
         let question = self.question(contest, &wargame, standing.blocked);
         let (reason, recalls) = match request.purpose {
             Purpose::Decide => (decide(&policy, &question), false),
@@ -215,15 +216,21 @@ impl Concluding<'_> {
     ) -> Option<Agreement> {
         let found_right = wargame.verdict?.says()?;
         let then: &JudgementRecord = &contest.request.facts.judgement;
-        // The rule is counted, not its refusals: those are facts of the table.
-        let evidence = is_remedied(then).then(|| {
+        let evidence = if is_remedied(then) {
+            // The rule is counted, not its refusals: those are facts of the table.
             let level = then.level.as_deref().unwrap_or_default();
-            (ADVISORY, level.to_owned())
-        });
-        let judged_right = evidence.is_some() || contest.request.reason == Reason::JudgeConfident;
+            vec![(ADVISORY, level.to_owned())]
+        } else {
+            let p = then.p.filter(|_| then.judge == JudgeName::Forest);
+            let steps = p.map_or_else(Vec::new, |p| steps_of(p, contest.request.facts.risk.level));
+            let named = steps
+                .into_iter()
+                .map(|(judge, level)| (judge, level.to_owned()));
+            named.collect()
+        };
         Some(Agreement {
             evidence,
-            agreed: found_right == judged_right,
+            found_right,
             recalls,
         })
     }

@@ -131,7 +131,7 @@ impl Routing<'_> {
             },
         };
         let standing = self.open_items.standing(&asking);
-        let policy = Policy::in_force(self.control.policy_version);
+        let policy = Policy::in_force(self.control);
         let facts = joined.facts();
         let mut question = Question {
             known_by: joined.known_by,

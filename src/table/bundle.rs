@@ -13,7 +13,8 @@ use crate::log::client::KafkaConfig;
 use crate::log::table::{Table, TableError};
 use crate::log::topics::TopicNames;
 use crate::table::{
-    ApvConfig, ApvTable, ControlTable, OpenItems, OpenItemsConfig, VerdictTable, VerdictsConfig,
+    ApvConfig, ApvTable, Comparisons, ControlTable, OpenItems, OpenItemsConfig, VerdictTable,
+    VerdictsConfig,
 };
 
 /// Bounds of the tables.
@@ -37,6 +38,8 @@ pub struct Tables {
     pub open_items: Arc<OpenItems>,
     /// Earlier candidates for each CVE.
     pub verdicts: Arc<VerdictTable>,
+    /// What samples say of the judges.
+    pub comparisons: Arc<Comparisons>,
     tails: Option<Tails>,
 }
 
@@ -49,16 +52,18 @@ struct SharedTails {
     apv: Table,
     control: Table,
     verdicts: Table,
+    comparisons: Table,
 }
 
 impl Tails {
-    fn all(&self) -> [&Table; 4] {
+    fn all(&self) -> [&Table; 5] {
         let SharedTails {
             apv,
             control,
             verdicts,
+            comparisons,
         } = &*self.shared;
-        [control, apv, &self.open_items, verdicts]
+        [control, apv, &self.open_items, verdicts, comparisons]
     }
 }
 
@@ -80,6 +85,7 @@ impl Tables {
             control: Arc::new(ControlTable::default()),
             open_items: Arc::new(OpenItems::new(bounds.items.clone(), limits.clone())),
             verdicts: Arc::new(VerdictTable::new(&bounds.verdicts, limits.clone())),
+            comparisons: Arc::new(Comparisons::new(limits.clone())),
             tails: None,
         }
     }
@@ -103,6 +109,7 @@ impl Tables {
                 sink,
             )
         };
+        let comparisons = Arc::clone(&tables.comparisons);
         let (apv, control, items, verdicts) = (
             Arc::clone(&tables.apv),
             Arc::clone(&tables.control),
@@ -122,6 +129,10 @@ impl Tables {
                 verdicts: start(
                     Topic::Verdicts,
                     Box::new(move |_, key, value| verdicts.apply(key, value)),
+                )?,
+                comparisons: start(
+                    Topic::Comparisons,
+                    Box::new(move |_, _, value| comparisons.apply(value)),
                 )?,
             }),
             open_items: start(
@@ -165,6 +176,7 @@ impl Tables {
             control: Arc::clone(&self.control),
             open_items,
             verdicts: Arc::clone(&self.verdicts),
+            comparisons: Arc::clone(&self.comparisons),
             tails,
         })
     }
@@ -309,6 +321,11 @@ impl TableMetrics {
                 "verdicts",
                 tables.verdicts.len(),
                 tables.tails.as_ref().map(|t| &t.shared.verdicts),
+            ),
+            (
+                "comparisons",
+                tables.comparisons.len(),
+                tables.tails.as_ref().map(|t| &t.shared.comparisons),
             ),
         ];
         for (name, entries, tail) in rows {

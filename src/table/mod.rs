@@ -2,12 +2,16 @@
 
 mod apv;
 mod bundle;
+mod comparisons;
 mod control;
 mod open_items;
 mod verdicts;
 
 pub use apv::{ApvConfig, ApvTable, Known};
 pub use bundle::{TableBounds, TableMetrics, Tables};
+pub use comparisons::{
+    ComparisonMetrics, Comparisons, Disagreement, JudgeResults, name_of, results_json, since_ms,
+};
 pub use control::ControlTable;
 pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place, Standing};
 pub use verdicts::{VerdictTable, VerdictsConfig, generator_hash};

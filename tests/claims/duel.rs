@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::fixture::Cluster;
-use crate::stream::{Replica, Stream, all_of};
+use crate::stream::{Replica, Stream, all_of, get};
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// The exploit that cases are tried with: an application of the catalogue's own, which needs no registry.
@@ -49,7 +49,7 @@ impl Duel {
             "cwe_ids": ["CWE-22"],
             "affected_packages": [{
                 "ecosystem": "PyPI", "name": "tinystatic",
-                "affected_versions": ["<1.0.1"], "fixed_versions": ["1.0.1"], "has_fix": true,
+                "affected_versions": ["<2.0.0"], "fixed_versions": ["2.0.0"], "has_fix": true,
             }],
         });
         let duel = Self {
@@ -145,7 +145,7 @@ fn what_the_judge_leaves_open_is_tried_and_only_what_holds_is_approved() {
     assert_eq!(wargame["exploit"], "range-vendored-dependency");
     assert_eq!(wargame["second"]["by"], "advisory");
     assert_eq!(wargame["runs"].as_array().unwrap().len(), 10);
-    // The facts say that 1.0.1 is fixed; the exploit says that it is not.
+    // The facts say that 2.0.0 is fixed; the exploit says that it is not.
     for patch_id in ["short", "code"] {
         let item = only(&items, patch_id);
         assert_eq!(item["reason"], "still_exploitable", "{item}");
@@ -157,7 +157,7 @@ fn what_the_judge_leaves_open_is_tried_and_only_what_holds_is_approved() {
     // What is counted for the rule: that it was right once and wrong once.
     let control = all_of(&duel.stream, "control", "read_committed");
     let last = control.last().unwrap();
-    assert_eq!(last.key(), Some(&b"evidence.advisory.patch.r0"[..]));
+    assert_eq!(last.key(), Some(&b"evidence.advisory.major.r0"[..]));
     let count: Value = serde_json::from_slice(last.payload().unwrap()).unwrap();
     assert_eq!(count, json!({"agreed": 1, "n": 2}));
     // Each request has one outcome, and names the record it came from.
@@ -174,5 +174,190 @@ fn what_the_judge_leaves_open_is_tried_and_only_what_holds_is_approved() {
     assert_eq!(duel.events("wargames").len(), 3);
     for replica in replicas {
         replica.stop();
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_leaves_one_outcome_of_each_request() {
+    // In the middle of a wargame and right after an outcome was committed; and with an outcome half written.
+    for (name, points) in [
+        (
+            "duel-kill",
+            &["during-wargame:kill:7", "after-commit:kill:1"][..],
+        ),
+        ("duel-half", &["before-commit:kill:1"]),
+    ] {
+        let duel = Duel::new(name, &[]);
+        let mut validate = Replica::of_role("validate", &duel.stream, "r0", &[]);
+        validate.wait_assigned();
+        let patches = ["k0", "k1", "k2", "k3"];
+        for patch_id in patches {
+            duel.patch(patch_id, "fix.diff");
+        }
+        for point in points {
+            let worker = [("CRISOL_FAILPOINT", *point)];
+            let mut worker = Replica::of_role("wargame", &duel.stream, "r0", &worker);
+            let status = worker.process.wait(LIMIT).expect("it lives on");
+            assert!(!status.success(), "{point}: {}", worker.process.log_tail());
+        }
+        let worker = Replica::of_role("wargame", &duel.stream, "r0", &[]);
+        let decisions = duel.wait_for("decisions", patches.len());
+        worker.stop();
+        assert_eq!(duel.events("decisions").len(), patches.len());
+        assert!(duel.events("hitl").is_empty() && duel.events("dlq").is_empty());
+        for patch_id in patches {
+            assert_eq!(only(&decisions, patch_id)["reason"], "wargame_mitigated");
+        }
+        // The counts are those of what was committed, not of what was tried.
+        let control = all_of(&duel.stream, "control", "read_committed");
+        let last = control.last().unwrap().payload().unwrap();
+        let count: Value = serde_json::from_slice(last).unwrap();
+        assert_eq!(count, json!({"agreed": 4, "n": 4}));
+        validate.stop();
+    }
+}
+
+#[test]
+fn a_request_that_kills_every_worker_goes_to_a_person_at_the_third_start() {
+    let duel = Duel::new("duel-abort", &[]);
+    let mut validate = Replica::of_role("validate", &duel.stream, "r0", &[]);
+    validate.wait_assigned();
+    duel.patch("fatal", "fix.diff");
+    duel.wait_for("wargames", 1);
+    let killing = [("CRISOL_FAILPOINT", "abort-on:fatal")];
+    for _ in 0..2 {
+        let mut worker = Replica::of_role("wargame", &duel.stream, "r0", &killing);
+        let status = worker.process.wait(LIMIT).expect("it lives on");
+        assert!(!status.success());
+    }
+    let worker = Replica::of_role("wargame", &duel.stream, "r0", &killing);
+    let items = duel.wait_for("hitl", 1);
+    let item = only(&items, "fatal");
+    assert_eq!(item["reason"], "wargame_inconclusive");
+    assert_eq!(item["facts"]["wargame"]["verdict"], "inconclusive");
+    worker.stop();
+    validate.stop();
+}
+
+#[test]
+fn a_wargame_is_over_at_its_deadline_whether_it_is_fought_or_waits() {
+    // An exploit that takes longer than anybody waits.
+    let catalogue = tempfile::tempdir().unwrap();
+    let slow = catalogue.path().join("slow");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
+    std::fs::write(slow.join("attack.py"), "import time\ntime.sleep(60)\n").unwrap();
+    let duel = Duel::new(
+        "duel-slow",
+        &[
+            (
+                "CRISOL_EXPLOITS_DIRECTORY",
+                &catalogue.path().display().to_string(),
+            ),
+            ("CRISOL_WARGAME_SLOTS", "1"),
+            ("CRISOL_WARGAME_DEADLINE_S", "4"),
+        ],
+    );
+    let replicas = duel.replicas();
+    for patch_id in ["fought", "waits", "waits-too"] {
+        duel.patch(patch_id, "fix.diff");
+    }
+    let items = duel.wait_for("hitl", 3);
+    for patch_id in ["fought", "waits", "waits-too"] {
+        let item = only(&items, patch_id);
+        assert_eq!(item["reason"], "wargame_overdue");
+        assert_eq!(item["facts"]["wargame"]["unheld"], "overdue");
+        assert_eq!(item["facts"]["wargame"]["verdict"], Value::Null);
+    }
+    for replica in replicas {
+        replica.stop();
+    }
+}
+
+#[test]
+fn without_an_arena_people_decide_and_the_stream_goes_on() {
+    let duel = Duel::new("duel-bare", &[("CRISOL_ARENA_BWRAP", "/nowhere/bwrap")]);
+    let [validate, mut worker] = duel.replicas();
+    duel.patch("untried", "fix.diff");
+    let items = duel.wait_for("hitl", 1);
+    assert_eq!(only(&items, "untried")["reason"], "wargame_unavailable");
+    let (_, told) = get(&worker.http(), "/health/detailed");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["status"], "degraded", "{told}");
+    let dependencies = told["dependencies"].as_array().unwrap();
+    let arena = dependencies.iter().find(|one| one["name"] == "arena");
+    assert_eq!(arena.unwrap()["status"], "down");
+    worker.stop();
+    validate.stop();
+}
+
+#[test]
+fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_approvals() {
+    let duel = Duel::new(
+        "duel-ab",
+        &[
+            ("AB_TESTING_ENABLED", "true"),
+            ("AB_TEST_RATE", "1"),
+            ("CRISOL_WARGAME_CONTRADICTIONS", "1"),
+        ],
+    );
+    // The rule was right so often that it decides alone.
+    duel.send(
+        "control",
+        "evidence.advisory.major.operator",
+        &json!({"agreed": 400, "n": 400}),
+    );
+    let replicas = duel.replicas();
+    duel.patch("good", "fix.diff");
+    duel.wait_for("comparisons", 1);
+    duel.patch("short", "wrong/one-version-short.diff");
+    let comparisons = duel.wait_for("comparisons", 2);
+    let agrees = only(&comparisons, "good");
+    assert_eq!(agrees["outcome"], "judge_confident");
+    assert_eq!(
+        (&agrees["judged_right"], &agrees["found_right"]),
+        (&json!(true), &json!(true))
+    );
+    let refutes = only(&comparisons, "short");
+    assert_eq!(refutes["verdict"], "still_exploitable");
+    assert_eq!(
+        (&refutes["judged_right"], &refutes["found_right"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(refutes["recalled"], true);
+
+    // The approval of the right one stands; the other was approved and is taken back, once each.
+    let decisions = duel.events("decisions");
+    assert_eq!(only(&decisions, "good")["decision"], "auto_approved");
+    let told: Vec<&Value> = decisions
+        .iter()
+        .filter(|event| event["patch_id"] == "short")
+        .map(|event| &event["decision"])
+        .collect();
+    assert_eq!(told, ["auto_approved", "recalled"]);
+    let items = duel.wait_for("hitl", 1);
+    let item = only(&items, "short");
+    assert_eq!(item["reason"], "comparison_refutes");
+    assert_eq!(item["priority"], 1);
+
+    // One was too many.
+    std::thread::sleep(Duration::from_secs(2));
+    duel.patch("next", "fix.diff");
+    let items = duel.wait_for("hitl", 2);
+    assert_eq!(only(&items, "next")["reason"], "auto_approve_off");
+    for replica in replicas {
+        replica.stop();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }

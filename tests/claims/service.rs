@@ -105,7 +105,7 @@ fn probes_and_metrics_tell_how_it_is_and_a_termination_drains_with_exit_code_0()
         "crisol_lag_records{",
         "crisol_transactions_total{ended=\"committed\",role=\"validate\"}",
         "crisol_table_entries{table=\"apv\"}",
-        "crisol_librdkafka{client=\"consumer\",figure=\"brokers_up\"}",
+        "crisol_librdkafka{client=\"consumer\",figure=\"brokers_up\",role=\"validate\"}",
         "crisol_build_info{",
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");

@@ -1,5 +1,6 @@
 //! Wargames: right patches pass, wrong ones do not, and none talks its way out.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,7 @@ use crisol::arena::TargetsConfig;
 use crisol::arena::{Ended, Outcome, Phase, Referee, Report, Sandbox, SandboxConfig, Targets};
 use crisol::diff::synthesize;
 use crisol::event::verdict::WargameVerdict;
-use crisol::exploit::{Catalogue, Exploit};
+use crisol::exploit::{Catalogue, Exploit, Means};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -42,6 +43,7 @@ impl Ring {
         };
         let targets = TargetsConfig {
             cache: directory.path().join("targets"),
+            ..TargetsConfig::default()
         };
         Self {
             sandbox: Sandbox::open(&sandbox).unwrap(),
@@ -51,10 +53,7 @@ impl Ring {
     }
 
     fn fight(&self, exploit: &Exploit, patch: &str) -> Report {
-        let referee = Referee {
-            sandbox: &self.sandbox,
-            targets: &self.targets,
-        };
+        let referee = Referee::new(&self.sandbox, &self.targets);
         referee.fight(exploit, patch, &mut |_| ControlFlow::Continue(()))
     }
 }
@@ -76,8 +75,9 @@ fn with_lines(service: &str, lines: &str) -> String {
     synthesize("server.py", service, &after)
 }
 
+/// The short form: one wrong patch of each; `crisol exploits test` tries all, and those of CVEs.
 #[test]
-fn every_exploit_of_the_catalogue_tells_right_patches_from_wrong_ones() {
+fn every_exploit_of_the_catalogues_own_tells_a_right_patch_from_a_wrong_one() {
     let (catalogue, flawed) = Catalogue::open(&catalogue()).unwrap();
     assert!(flawed.is_empty(), "{flawed:?}");
     let ring = Ring::new();
@@ -88,16 +88,170 @@ fn every_exploit_of_the_catalogue_tells_right_patches_from_wrong_ones() {
             assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
         }
         let wrong = exploit.wrong_patches().unwrap();
-        assert!(!wrong.is_empty(), "{}", exploit.id);
-        for patch in wrong {
-            let report = ring.fight(exploit, &fs::read_to_string(&patch).unwrap());
-            let seen_through = matches!(
-                report.verdict,
-                WargameVerdict::StillExploitable | WargameVerdict::Regression
-            );
-            assert!(seen_through, "{}: {report:#?}", patch.display());
-        }
+        let report = ring.fight(exploit, &fs::read_to_string(&wrong[0]).unwrap());
+        let seen_through = matches!(
+            report.verdict,
+            WargameVerdict::StillExploitable | WargameVerdict::Regression
+        );
+        assert!(seen_through, "{}: {report:#?}", wrong[0].display());
     }
+}
+
+/// What the catalogue must have, and every CVE's exploit beside it.
+#[test]
+fn the_catalogue_covers_the_classes_and_every_exploit_can_be_admitted() {
+    let (catalogue, flawed) = Catalogue::open(&catalogue()).unwrap();
+    assert!(flawed.is_empty(), "{flawed:?}");
+    let of_cves: Vec<&Exploit> = catalogue
+        .all()
+        .iter()
+        .filter(|one| one.info.cve.is_some())
+        .collect();
+    let weaknesses: BTreeSet<&str> = of_cves
+        .iter()
+        .flat_map(|one| one.info.cwe.iter().map(String::as_str))
+        .collect();
+    assert!(of_cves.len() >= 40, "{}", of_cves.len());
+    assert!(weaknesses.len() >= 15, "{weaknesses:?}");
+    for wanted in [22, 78, 79, 89, 352, 434, 502, 611, 918] {
+        let wanted = format!("CWE-{wanted}");
+        assert!(weaknesses.contains(wanted.as_str()), "{wanted}");
+        let of_class = catalogue.all().iter().filter(|one| one.info.cve.is_none());
+        let mut of_class = of_class.filter(|one| one.info.cwe.contains(&wanted));
+        assert!(of_class.next().is_some(), "no service of {wanted}");
+    }
+    for exploit in catalogue.all() {
+        assert!(
+            exploit.reference_patches().next().is_some(),
+            "{}",
+            exploit.id
+        );
+        assert!(
+            !exploit.wrong_patches().unwrap().is_empty(),
+            "{}",
+            exploit.id
+        );
+        assert!(exploit.attack.variants.len() > 1, "{}", exploit.id);
+    }
+}
+
+/// The declarative form: what is sent is written down, and read outside.
+#[test]
+fn requests_that_are_written_down_are_sent_as_they_are_and_judged_outside() {
+    let ring = Ring::new();
+    let directory = tempfile::tempdir().unwrap();
+    let files = catalogue().join("range/path-traversal");
+    for below in ["service/server.py", "fix.diff"] {
+        let to = directory.path().join(below);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(files.join(below), to).unwrap();
+    }
+    let text = r#"
+schema: crisol.exploit/v1
+id: declared
+info: {title: t, cwe: [CWE-22], license: Apache-2.0}
+target: {kind: http-service, source: service, runtime: python}
+limits: {time_s: 15, memory_mb: 256, pids: 32}
+service:
+  start: mkdir -p /arena/public/docs; echo PUBLIC > /arena/public/docs/a.txt; echo "$CRISOL_CANARY" > /arena/secret.txt; exec python3 /target/server.py
+  ready: {tcp: 8080, within_s: 10}
+exploit:
+  variants: {dotdot: {path: /../secret.txt}, encoded: {path: /%2e%2e/secret.txt}}
+  http:
+    - raw: ["GET {{path}} HTTP/1.0\r\n\r\n"]
+      matchers: [{type: word, part: body, words: ['{{canary}}']}]
+benign:
+  - id: serves
+    http:
+      - {method: GET, path: /docs/a.txt, matchers-condition: and, matchers: [{type: status, status: [200]}, {type: word, part: body, words: [PUBLIC]}]}
+      - {method: GET, path: /docs/none.txt, matchers: [{type: status, status: [404]}]}
+"#;
+    fs::write(directory.path().join("exploit.yaml"), text).unwrap();
+    let exploit = Exploit::read(directory.path()).unwrap();
+    let fix = fs::read_to_string(directory.path().join("fix.diff")).unwrap();
+    let report = ring.fight(&exploit, &fix);
+    assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
+    let before: Vec<_> = report
+        .runs
+        .iter()
+        .map(|run| (run.phase, run.outcome))
+        .collect();
+    assert_eq!(before[0], (Phase::Phase1, Outcome::Exploited));
+
+    let server = fs::read_to_string(directory.path().join("service/server.py")).unwrap();
+    let patched = |from: &str, to: &str| {
+        assert!(server.contains(from), "{from}");
+        let after = server.replacen(from, to, 1);
+        ring.fight(&exploit, &synthesize("server.py", &server, &after))
+    };
+    // One that refuses everything, one that ends at what it does not like, one that never starts, and one that
+    // looks for whoever reads its answers.
+    let closed = patched(
+        "            with open(name",
+        "            raise OSError\n            with open(name",
+    );
+    assert_eq!(closed.verdict, WargameVerdict::Regression);
+    let ends = patched(
+        "        name = os.path.join",
+        "        if '..' in path: os._exit(0)
+        name = os.path.join",
+    );
+    assert_eq!(ends.verdict, WargameVerdict::Inconclusive, "{ends:#?}");
+    let never = patched(
+        "import os
+",
+        "import os
+raise SystemExit(3)
+",
+    );
+    assert_eq!(never.verdict, WargameVerdict::Regression, "{never:#?}");
+    let forges = patched(
+        "        name = os.path.join",
+        "        for pid in os.listdir('/proc'):
+            try: open(f'/proc/{pid}/fd/1', 'w').write('forged')
+            except OSError: pass
+        if '..' in path: return
+        name = os.path.join",
+    );
+    assert_eq!(forges.verdict, WargameVerdict::Inconclusive, "{forges:#?}");
+}
+
+#[test]
+fn a_patch_that_speaks_for_the_harness_is_told_apart() {
+    let ring = Ring::new();
+    let (catalogue, _) = Catalogue::open(&catalogue()).unwrap();
+    let exploit = catalogue.get(FILES).unwrap();
+    let server = fs::read_to_string(exploit.directory.join("service/server.py")).unwrap();
+    let fixed = fs::read_to_string(exploit.directory.join("fix.diff")).unwrap();
+    assert_eq!(
+        ring.fight(exploit, &fixed).verdict,
+        WargameVerdict::Mitigated
+    );
+    // It does what the fix does, and asks for what only an attack has.
+    let after = server.replacen(
+        "import os
+",
+        "import os
+CANARY = os.environ.get('CRISOL_CANARY', '-')
+",
+        1,
+    );
+    let after = after.replacen(
+        "                body = file.read()
+",
+        "                body = file.read()
+            if CANARY.encode() in body:
+                body = b'PUBLIC'
+",
+        1,
+    );
+    let report = ring.fight(exploit, &synthesize("server.py", &server, &after));
+    assert_eq!(
+        report.verdict,
+        WargameVerdict::HarnessTampered,
+        "{report:#?}"
+    );
+    assert!(report.detail.unwrap().contains("CRISOL_"));
 }
 
 #[test]
@@ -173,12 +327,12 @@ fn an_attack_that_does_not_work_before_proves_nothing() {
     let ring = Ring::new();
     let (mut exploit, service) = file_server();
     let patch = with_lines(&service, "        pass\n");
-    exploit.attack.run = "echo @delivered; echo @done".to_owned();
+    exploit.attack.means = Means::Run("echo @delivered; echo @done".to_owned());
     let report = ring.fight(&exploit, &patch);
     assert_eq!(report.verdict, WargameVerdict::NotReproduced, "{report:#?}");
 
     let (mut exploit, _) = file_server();
-    exploit.benign[0].run = "false".to_owned();
+    exploit.benign[0].means = Means::Run("false".to_owned());
     let report = ring.fight(&exploit, &patch);
     assert_eq!(
         report.verdict,

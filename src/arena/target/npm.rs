@@ -6,12 +6,14 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-use super::{BuildError, Recipe, download};
+use super::download::download;
+use super::files::{READABLE, make};
+use super::{BuildError, Recipe};
 
 /// Returns a directory below `scratch` that holds `node_modules`.
 pub(super) fn install(scratch: &Path, recipe: &Recipe<'_>) -> Result<PathBuf, BuildError> {
     let tree = scratch.join("tree");
-    super::make(&tree, super::READABLE)?;
+    make(&tree, READABLE)?;
     let mut wanted = Map::new();
     wanted.insert(recipe.package.to_owned(), recipe.version.into());
     for extra in &recipe.extra {
@@ -37,6 +39,6 @@ pub(super) fn install(scratch: &Path, recipe: &Recipe<'_>) -> Result<PathBuf, Bu
         .args(["--no-package-lock", "--no-bin-links", "--loglevel=error"])
         .args(["--install-strategy=hoisted", "--legacy-peer-deps"])
         .current_dir(&tree);
-    download(&format!("npm install {}", recipe.name()), &mut npm)?;
+    download(&format!("npm install {}", recipe.name()), &npm)?;
     Ok(tree)
 }

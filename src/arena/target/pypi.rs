@@ -9,7 +9,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::{BuildError, READABLE, Recipe, SAID_BYTES, WRITABLE, download, make};
+use super::download::{SAID_BYTES, download};
+use super::files::{READABLE, WRITABLE, make};
+use super::{BuildError, Recipe};
 use crate::arena::excerpt::end_of;
 use crate::arena::sandbox::{Ended, Run, Sandbox};
 use crate::event::facts::Ecosystem;
@@ -151,7 +153,7 @@ fn pip_download(to: &Path, options: &[&str], wanted: &[&str]) -> Result<(), Buil
     .arg(to)
     .args(options)
     .args(wanted);
-    download(&format!("pip download {}", wanted.join(" ")), &mut pip).map(drop)
+    download(&format!("pip download {}", wanted.join(" ")), &pip).map(drop)
 }
 
 #[derive(Deserialize)]
@@ -177,7 +179,7 @@ fn download_source(to: &Path, recipe: &Recipe<'_>) -> Result<String, BuildError>
     pip.args(["-m", "pip", "config", "get", "global.index-url"]);
     let told = std::env::var("PIP_INDEX_URL").ok();
     let index = told
-        .or_else(|| download("pip config", &mut pip).ok())
+        .or_else(|| download("pip config", &pip).ok())
         .map(|text| text.trim().trim_end_matches('/').to_owned())
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| INDEX.to_owned());

@@ -97,6 +97,7 @@ impl Report<'_> {
              evidence is assumed: {}, none for major ones.\n\
              In service it is counted from live wargames, and without it no bump is approved.\n\
              Code is judged by the forest that comes with the program; without an exploit to try, a person decides what it is not sure of.\n\
+             Two patches were tried: the exploit was replayed in a sandbox before and after each (bubblewrap; without it a person decides).\n\
              What a generator thinks of its own patch is read by nobody.\n\
              The embedded broker applies no transactions: a trial only, never a proof.",
             self.outcomes.rows().len(),

@@ -12,21 +12,22 @@ use crate::engine::Failpoints;
 use crate::ledger::Counts;
 use crate::log::topics::TopicPlan;
 use crate::role::Settings;
-use crate::role::process::{self, Role, RunError};
+use crate::role::error::RunError;
+use crate::role::process::{self, Role};
 
 /// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// What a ready service answers with.
 const READY: &[u8] = b"HTTP/1.1 200";
 
-/// The role `validate`, running.
+/// All roles, running.
 pub(super) struct Service {
-    thread: JoinHandle<Result<Counts, RunError>>,
+    thread: JoinHandle<Result<Vec<(Role, Counts)>, RunError>>,
     listen: SocketAddr,
 }
 
 impl Service {
-    /// Starts the role on topics that nobody checks: the embedded broker knows no settings of them.
+    /// Starts the roles on topics that nobody checks: the embedded broker knows no settings of them.
     pub(super) fn start(
         settings: &Settings,
         plan: &TopicPlan,
@@ -40,7 +41,7 @@ impl Service {
         let thread = std::thread::Builder::new()
             .name("validate".to_owned())
             .spawn(move || {
-                let roles = [Role::Validate];
+                let roles = Role::ALL;
                 process::run_unchecked(&settings, &plan, &roles, Failpoints::default(), &stop)
             })
             .map_err(|error| {
@@ -73,11 +74,16 @@ impl Service {
         self.thread.is_finished()
     }
 
-    /// Stops the service in good order and returns what it counted.
+    /// Stops the service in good order and returns what became of the patches.
     pub(super) fn stop(self, stop: &AtomicBool) -> Result<Counts, Failure> {
         stop.store(true, Ordering::Relaxed);
         match self.thread.join() {
-            Ok(ran) => ran.map_err(|error| run::failure(&error)),
+            Ok(Ok(counts)) => {
+                let mut of_roles = counts.into_iter();
+                let of_patches = of_roles.find(|(role, _)| *role == Role::Validate);
+                Ok(of_patches.map_or_else(Counts::default, |(_, counts)| counts))
+            }
+            Ok(Err(error)) => Err(run::failure(&error)),
             Err(_) => Err(Failure::new(
                 Exit::Internal,
                 "the service panicked; please report this",

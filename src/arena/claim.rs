@@ -1,0 +1,99 @@
+//! Directories that belong to a living process: each holds a lock that ends with its owner, however that ends, so that
+//! whoever comes next can tell what a killed process left behind.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
+
+/// What names of such directories begin with.
+const PREFIX: &str = "process-";
+/// The file that is locked.
+const LOCK: &str = "lock";
+
+/// A directory of this process, readable by all; it goes when this value does.
+#[derive(Debug)]
+pub(super) struct Claim {
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Makes one below `parent`, and removes those there whose owners are gone.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(super) fn make(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        let directory = parent.join([PREFIX, &Uuid::new_v4().simple().to_string()].concat());
+        fs::create_dir(&directory)?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
+        let lock = File::create_new(directory.join(LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        sweep(parent, &directory);
+        Ok(Self {
+            directory,
+            _lock: lock,
+        })
+    }
+
+    /// Returns it.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Removes what the dead left behind. What cannot be looked at stays: it is somebody else's.
+fn sweep(parent: &Path, own: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        let is_claim = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if !is_claim || path == own {
+            continue;
+        }
+        // One without a lock is about to get it.
+        let Ok(lock) = File::open(path.join(LOCK)) else {
+            continue;
+        };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_dead_left_behind_goes_and_what_the_living_have_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Claim::make(parent.path()).unwrap();
+        let dead = parent.path().join("process-0");
+        fs::create_dir(&dead).unwrap();
+        File::create(dead.join(LOCK)).unwrap();
+        let begun = parent.path().join("process-1");
+        fs::create_dir(&begun).unwrap();
+        let foreign = parent.path().join("else");
+        fs::create_dir(&foreign).unwrap();
+        let second = Claim::make(parent.path()).unwrap();
+        assert!(living.directory().exists() && second.directory().exists());
+        assert!(begun.exists() && foreign.exists());
+        assert!(!dead.exists());
+        let gone = second.directory().to_owned();
+        drop(second);
+        assert!(!gone.exists());
+    }
+}

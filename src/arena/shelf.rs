@@ -1,0 +1,164 @@
+//! The shelf: built trees by the digest of what they were made of, bounded in bytes.
+//!
+//! Several processes may share it. Whoever uses a tree holds a lock on it that all may share; only what nobody uses
+//! may go, and what was not used for longest goes first.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens};
+
+/// What the file beside a tree that is locked ends with.
+const LOCK: &str = ".lock";
+
+/// The time that the system has.
+const NOW: Timestamps = {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW as _,
+    };
+    Timestamps {
+        last_access: now,
+        last_modification: now,
+    }
+};
+
+/// A tree on the shelf that somebody uses.
+#[derive(Debug)]
+pub(super) struct Shelved {
+    pub(super) directory: PathBuf,
+    _lock: File,
+}
+
+/// Returns the tree of a digest, if it stands there.
+///
+/// # Errors
+/// If the shelf cannot be read or written.
+pub(super) fn find(shelf: &Path, digest: &str) -> io::Result<Option<Shelved>> {
+    let lock = lock_of(shelf, digest)?;
+    flock(&lock, FlockOperation::LockShared)?;
+    let directory = shelf.join(digest);
+    if !directory.exists() {
+        return Ok(None);
+    }
+    // When it was used last; a shelf that cannot tell loses the wrong tree first, and no more.
+    let _ = futimens(&lock, &NOW);
+    Ok(Some(Shelved {
+        directory,
+        _lock: lock,
+    }))
+}
+
+/// Puts a tree on the shelf and returns it; two wargames may make the same one at once, and either is as good.
+///
+/// # Errors
+/// If the shelf cannot be written.
+pub(super) fn put(shelf: &Path, digest: &str, built: &Path) -> io::Result<Shelved> {
+    let lock = lock_of(shelf, digest)?;
+    flock(&lock, FlockOperation::LockShared)?;
+    let directory = shelf.join(digest);
+    if let Err(error) = fs::rename(built, &directory)
+        && !directory.exists()
+    {
+        return Err(error);
+    }
+    Ok(Shelved {
+        directory,
+        _lock: lock,
+    })
+}
+
+/// Removes trees that nobody uses until no more than so many bytes are left, those first that were not used for
+/// longest.
+pub(super) fn shrink(shelf: &Path, most: u64) {
+    let Ok(entries) = fs::read_dir(shelf) else {
+        return;
+    };
+    let mut trees: Vec<(SystemTime, u64, String)> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let digest = name.strip_suffix(LOCK)?;
+            let used = entry.metadata().ok()?.modified().ok()?;
+            Some((used, size_of(&shelf.join(digest)), digest.to_owned()))
+        })
+        .collect();
+    trees.sort();
+    let mut total: u64 = trees.iter().map(|(_, size, _)| size).sum();
+    for (_, size, digest) in trees {
+        if total <= most {
+            return;
+        }
+        let is_free = lock_of(shelf, &digest).is_ok_and(|lock| {
+            // Held while it goes: whoever waits for it finds nothing and builds it again.
+            flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+                && fs::remove_dir_all(shelf.join(&digest)).is_ok()
+        });
+        if is_free {
+            total -= size;
+        }
+    }
+}
+
+fn lock_of(shelf: &Path, digest: &str) -> io::Result<File> {
+    let path = shelf.join([digest, LOCK].concat());
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+}
+
+fn size_of(root: &Path) -> u64 {
+    let mut bytes = 0;
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        bytes += found.len();
+        if found.is_dir()
+            && let Ok(entries) = fs::read_dir(&path)
+        {
+            left.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::FileTimes;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tree(shelf: &Path, digest: &str, used_s: u64) -> Shelved {
+        let built = shelf.join("built");
+        fs::create_dir(&built).unwrap();
+        fs::write(built.join("file"), vec![0; 100_000]).unwrap();
+        let shelved = put(shelf, digest, &built).unwrap();
+        let used = SystemTime::UNIX_EPOCH + Duration::from_secs(used_s);
+        let lock = lock_of(shelf, digest).unwrap();
+        lock.set_times(FileTimes::new().set_modified(used)).unwrap();
+        shelved
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first_and_what_is_used_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = directory.path();
+        let oldest = tree(shelf, "a", 100);
+        drop(tree(shelf, "b", 200));
+        drop(tree(shelf, "c", 300));
+        shrink(shelf, 250_000);
+        assert!(find(shelf, "a").unwrap().is_some(), "it is in use");
+        assert!(find(shelf, "b").unwrap().is_none());
+        assert!(find(shelf, "c").unwrap().is_some());
+        drop(oldest);
+        shrink(shelf, 0);
+        assert!(find(shelf, "a").unwrap().is_none());
+    }
+}
