@@ -1,5 +1,6 @@
 //! What became of a record, read back from the events that tell of it.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use serde_json::{Value, json};
@@ -76,48 +77,52 @@ impl Answer {
             Topic::Decisions => {
                 let event: DecisionEvent<'static> =
                     serde_json::from_slice(value).map_err(broken)?;
+                let ids = [
+                    event.patch_id,
+                    event.patch_digest,
+                    event.cve_id,
+                    event.package,
+                ];
                 Ok(Self::judged(
                     event.reason,
                     &event.source,
-                    Judged {
-                        patch_id: event.patch_id.into_owned(),
-                        patch_digest: event.patch_digest.into_owned(),
-                        cve_id: event.cve_id.into_owned(),
-                        package: event.package.into_owned(),
-                        urgency: None,
-                        facts: event.facts,
-                    },
+                    ids,
+                    None,
+                    event.facts,
                 ))
             }
             Topic::Hitl => {
                 let event: HitlEvent<'static> = serde_json::from_slice(value).map_err(broken)?;
+                let ids = [
+                    event.patch_id,
+                    event.patch_digest,
+                    event.cve_id,
+                    event.package,
+                ];
+                let urgency = Some((event.priority, event.sla_minutes));
                 Ok(Self::judged(
                     event.reason,
                     &event.source,
-                    Judged {
-                        patch_id: event.patch_id.into_owned(),
-                        patch_digest: event.patch_digest.into_owned(),
-                        cve_id: event.cve_id.into_owned(),
-                        package: event.package.into_owned(),
-                        urgency: Some((event.priority, event.sla_minutes)),
-                        facts: event.facts,
-                    },
+                    ids,
+                    urgency,
+                    event.facts,
                 ))
             }
             Topic::Wargames => {
                 let event: WargameRequest<'static> =
                     serde_json::from_slice(value).map_err(broken)?;
+                let ids = [
+                    event.patch_id,
+                    event.patch_digest,
+                    event.cve_id,
+                    event.package,
+                ];
                 Ok(Self::judged(
                     event.reason,
                     &event.source,
-                    Judged {
-                        patch_id: event.patch_id.into_owned(),
-                        patch_digest: event.patch_digest.into_owned(),
-                        cve_id: event.cve_id.into_owned(),
-                        package: event.package.into_owned(),
-                        urgency: None,
-                        facts: event.facts,
-                    },
+                    ids,
+                    None,
+                    event.facts,
                 ))
             }
             Topic::Dlq => Self::letter(headers),
@@ -134,7 +139,15 @@ impl Answer {
         Self::read(told.topic, told.value.as_deref(), &told.headers)
     }
 
-    fn judged(reason: Reason, source: &Source<'_>, judged: Judged) -> Self {
+    /// Returns the answer of an event on a patch: its id, digest, CVE and package, in this order.
+    fn judged(
+        reason: Reason,
+        source: &Source<'_>,
+        ids: [Cow<'_, str>; 4],
+        urgency: Option<(u8, u32)>,
+        facts: Facts<'static>,
+    ) -> Self {
+        let [patch_id, patch_digest, cve_id, package] = ids.map(Cow::into_owned);
         Self {
             disposition: reason.disposition(),
             reason,
@@ -142,7 +155,14 @@ impl Answer {
                 partition: source.partition,
                 offset: source.offset,
             },
-            body: Body::Judged(Box::new(judged)),
+            body: Body::Judged(Box::new(Judged {
+                patch_id,
+                patch_digest,
+                cve_id,
+                package,
+                urgency,
+                facts,
+            })),
         }
     }
 

@@ -23,14 +23,13 @@ use crate::event::verdict::WargameVerdict;
 use crate::event::wargame::{Unheld, WargameRequest};
 use crate::exploit::{Catalogue, Exploit};
 use crate::judge::models::Models;
-use crate::log::dead_letter::{Origin, dead_letter};
 use crate::pipeline::{Clock, PipelineConfig};
 use crate::policy::RiskConfig;
-use crate::stage::Refused;
 use crate::stage::conclude::{Concluding, Contest};
 use crate::stage::fight::Fought;
 use crate::stage::join::join;
 use crate::stage::judge::Judges;
+use crate::stage::{self, Refused};
 use crate::table::Tables;
 
 /// The longest that the wargame of one case may take, as the breaker counts it.
@@ -38,15 +37,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// Everything a request goes through.
 pub struct WargamePipeline {
-    tables: Arc<Tables>,
-    config: PipelineConfig,
+    parts: WargameParts,
+    /// A request holds more than the patch that it is about.
     limits: EventLimits,
-    diffs: DiffLimits,
-    risk: RiskConfig,
-    clock: Clock,
-    models: Arc<Models>,
-    catalogue: Arc<Catalogue>,
-    ring: Arc<Ring>,
 }
 
 /// What the pipeline is made of.
@@ -74,37 +67,16 @@ pub struct WargameParts {
 impl WargamePipeline {
     /// Returns the pipeline of these parts.
     pub fn new(parts: WargameParts) -> Self {
-        let WargameParts {
-            tables,
-            config,
-            limits,
-            diffs,
-            risk,
-            clock,
-            models,
-            catalogue,
-            ring,
-        } = parts;
-        Self {
-            tables,
-            // A request holds more than the patch that it is about.
-            limits: EventLimits {
-                max_record_bytes: config.max_output_bytes,
-                ..limits
-            },
-            config,
-            diffs,
-            risk,
-            clock,
-            models,
-            catalogue,
-            ring,
-        }
+        let limits = EventLimits {
+            max_record_bytes: parts.config.max_output_bytes,
+            ..parts.limits.clone()
+        };
+        Self { parts, limits }
     }
 
     /// Returns the tables that the pipeline looks things up in.
     pub fn tables(&self) -> &Arc<Tables> {
-        &self.tables
+        &self.parts.tables
     }
 
     /// Holds the wargame of a request. `goes_on` is asked before each step and may end it there.
@@ -116,18 +88,18 @@ impl WargamePipeline {
         let exploits: Vec<&Exploit> = request
             .exploits
             .iter()
-            .filter_map(|id| self.catalogue.get(id))
+            .filter_map(|id| self.parts.catalogue.get(id))
             .collect();
         if exploits.is_empty() || exploits.len() < request.exploits.len() {
             warn!(exploits = ?request.exploits, "a wargame asks for exploits that this catalogue does not have");
             return Fought::Unheld(Unheld::Unavailable);
         }
         let now = Instant::now();
-        let Ok(permit) = self.ring.breaker().ask(now) else {
+        let Ok(permit) = self.parts.ring.breaker().ask(now) else {
             return Fought::Unheld(Unheld::Unavailable);
         };
         let held = catch_unwind(AssertUnwindSafe(|| {
-            let arena = match self.ring.arena() {
+            let arena = match self.parts.ring.arena() {
                 Ok(arena) => arena,
                 Err(error) => {
                     error!(%error, "no wargame can be held here: people decide");
@@ -189,39 +161,25 @@ impl WargamePipeline {
             message = refused.message,
             "request given up"
         );
-        let origin = Origin {
-            topic: &batch.topic,
-            partition: batch.partition,
-        };
-        let letter = dead_letter(
+        let now_ms = (self.parts.clock)();
+        stage::dead(
+            batch,
             record,
-            origin,
-            refused.reason,
-            &refused.message,
-            (self.clock)(),
-            self.config.max_output_bytes,
-        );
-        Handled {
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            disposition: refused.reason.disposition(),
-            reason: refused.reason,
-            outputs: vec![letter],
-            ab_sampled: false,
-            memo: None,
-            agreement: None,
-        }
+            &refused,
+            now_ms,
+            self.parts.config.max_output_bytes,
+        )
     }
 
     /// The sentence.
     fn answer(&self, batch: &Batch, record: &Record, fought: &Fought) -> Result<Handled, Refused> {
-        let control = self.tables.control_snapshot();
+        let control = self.parts.tables.control_snapshot();
         // Bytes become a request, and the request its patch, or a dead letter.
         let request = self.decode(record)?;
         // The patch meets what is known of its CVE now.
         let patches = [patch_of(&request)];
-        let wait = Duration::from_millis(self.config.join_wait_ms);
-        let mut joined = join(&patches, &self.tables, wait);
+        let wait = Duration::from_millis(self.parts.config.join_wait_ms);
+        let mut joined = join(&patches, &self.parts.tables, wait);
         let [patch] = &patches;
         let patch = patch.as_ref().map_err(Clone::clone)?;
         let diff = self.diff(patch)?;
@@ -229,17 +187,17 @@ impl WargamePipeline {
             return Err(mismatch("the stages disagree about this request"));
         };
         // It is judged again.
-        let picked = self.models.in_force();
+        let picked = self.parts.models.in_force();
         let judges = Judges {
             control: &control,
-            risk: &self.risk,
-            models: Some(&self.models),
+            risk: &self.parts.risk,
+            models: Some(&self.parts.models),
             picked: &picked,
-            verdicts: &self.tables.verdicts,
+            verdicts: &self.parts.tables.verdicts,
         };
         let judged = judges.judge_one(&mut Default::default(), patch, &diff, &joined);
         let known = {
-            let book = self.tables.verdicts.read();
+            let book = self.parts.tables.verdicts.read();
             let own = book.of(&patch.cve_id, patch.digest.as_bytes());
             own.and_then(|own| own.mitigated)
         };
@@ -265,17 +223,20 @@ impl WargamePipeline {
     ) -> Concluding<'a> {
         Concluding {
             control,
-            open_items: &self.tables.open_items,
-            models: Some(&self.models),
+            open_items: &self.parts.tables.open_items,
+            models: Some(&self.parts.models),
             picked,
-            auto_approve_default: self.config.auto_approve,
-            max_output_bytes: self.config.max_output_bytes,
-            now: format_rfc3339((self.clock)()),
+            auto_approve_default: self.parts.config.auto_approve,
+            max_output_bytes: self.parts.config.max_output_bytes,
+            now: format_rfc3339((self.parts.clock)()),
         }
     }
 
     fn is_by_class(&self, request: &WargameRequest<'_>) -> bool {
-        let mut known = request.exploits.iter().map(|id| self.catalogue.get(id));
+        let mut known = request
+            .exploits
+            .iter()
+            .map(|id| self.parts.catalogue.get(id));
         known.all(|exploit| exploit.is_some_and(|exploit| exploit.info.cve.is_none()))
     }
 
@@ -284,7 +245,7 @@ impl WargamePipeline {
     }
 
     fn diff<'p>(&self, patch: &'p Patch<'_>) -> Result<Diff<'p>, Refused> {
-        parse(&patch.diff, &self.diffs).map_err(|error| Refused {
+        parse(&patch.diff, &self.parts.diffs).map_err(|error| Refused {
             reason: Reason::DiffInvalid,
             message: format!("diff: {}: {error}", error.code()),
         })
@@ -292,7 +253,7 @@ impl WargamePipeline {
 
     /// Returns the count of agreement that this worker has written so far.
     pub fn evidence(&self, judge: &str, level: &str, writer: &str) -> EvidenceRecord {
-        let control = self.tables.control_snapshot();
+        let control = self.parts.tables.control_snapshot();
         let levels = control.evidence.get(judge);
         let writers = levels.and_then(|levels| levels.get(level));
         let own = writers.and_then(|writers| writers.get(writer));

@@ -11,6 +11,8 @@ pub mod route;
 mod telling;
 
 use crate::event::reason::Reason;
+use crate::event::record::{Batch, Handled, Record};
+use crate::log::dead_letter::{Origin, dead_letter};
 
 /// A record that cannot be taken as a patch: it becomes a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,4 +22,36 @@ pub struct Refused {
     pub reason: Reason,
     /// What is wrong and where, in words; printable.
     pub message: String,
+}
+
+/// Returns the dead letter of a record, as its outcome.
+pub fn dead(
+    batch: &Batch,
+    record: &Record,
+    refused: &Refused,
+    now_ms: i64,
+    max_output_bytes: usize,
+) -> Handled {
+    let origin = Origin {
+        topic: &batch.topic,
+        partition: batch.partition,
+    };
+    let letter = dead_letter(
+        record,
+        origin,
+        refused.reason,
+        &refused.message,
+        now_ms,
+        max_output_bytes,
+    );
+    Handled {
+        offset: record.offset,
+        timestamp_ms: record.timestamp_ms,
+        disposition: refused.reason.disposition(),
+        reason: refused.reason,
+        outputs: vec![letter],
+        ab_sampled: false,
+        memo: None,
+        agreement: None,
+    }
 }

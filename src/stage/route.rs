@@ -15,13 +15,12 @@ use crate::event::record::{Batch, Handled, Record};
 use crate::exploit::{Catalogue, Exploit, Wanted};
 use crate::judge::advisory::same_package;
 use crate::judge::code::Sketched;
-use crate::log::dead_letter::{Origin, dead_letter};
 use crate::policy::{AbConfig, Policy, Question, Sampler, blockers, decide};
-use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
 use crate::stage::recall::Recalled;
 use crate::stage::telling::{Asked, Telling};
+use crate::stage::{self, Refused};
 use crate::table::{ANY_PACKAGE, Asking, OpenItems, Place};
 
 /// What routing needs beside the cases.
@@ -83,28 +82,7 @@ impl Routing<'_> {
 
     /// Returns the dead letter of a record.
     pub fn dead(&self, batch: &Batch, record: &Record, refused: &Refused) -> Handled {
-        let origin = Origin {
-            topic: &batch.topic,
-            partition: batch.partition,
-        };
-        let letter = dead_letter(
-            record,
-            origin,
-            refused.reason,
-            &refused.message,
-            self.now_ms,
-            self.max_output_bytes,
-        );
-        Handled {
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            disposition: Disposition::Dead,
-            reason: refused.reason,
-            outputs: vec![letter],
-            ab_sampled: false,
-            memo: None,
-            agreement: None,
-        }
+        stage::dead(batch, record, refused, self.now_ms, self.max_output_bytes)
     }
 
     fn outcome(
