@@ -291,6 +291,47 @@ fn without_an_arena_people_decide_and_the_stream_goes_on() {
 }
 
 #[test]
+fn without_registries_people_decide_and_nobody_blames_the_patch() {
+    let catalogue = tempfile::tempdir().unwrap();
+    let exploit = catalogue.path().join("package");
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT),
+        &exploit,
+    );
+    let file = exploit.join("exploit.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let package = "ecosystem: pypi, package: tinystatic, vulnerable: 1.4.0, fixed: 2.0.1";
+    let text = text
+        .replace("source: app", package)
+        .replace("cwe: [CWE-22]", "cve: CVE-2098-0001");
+    std::fs::write(&file, text).unwrap();
+    let duel = Duel::new(
+        "duel-alone",
+        &[
+            (
+                "CRISOL_EXPLOITS_DIRECTORY",
+                &catalogue.path().display().to_string(),
+            ),
+            // Nobody listens there.
+            ("PIP_INDEX_URL", "http://127.0.0.1:9/simple"),
+            ("PIP_RETRIES", "0"),
+        ],
+    );
+    let [validate, mut worker] = duel.replicas();
+    duel.patch("untried", "fix.diff");
+    let items = duel.wait_for("hitl", 1);
+    let item = only(&items, "untried");
+    assert_eq!(item["reason"], "wargame_error", "{item}");
+    assert_eq!(item["facts"]["wargame"]["verdict"], "error");
+    assert_eq!(get(&worker.http(), "/livez").0, 200);
+    // It says nothing of the patch: the next one of its CVE is no worse for it.
+    let verdicts = duel.wait_for("verdicts", 1);
+    assert_eq!(only(&verdicts, "untried")["verdict"], "error");
+    worker.stop();
+    validate.stop();
+}
+
+#[test]
 fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_approvals() {
     let duel = Duel::new(
         "duel-ab",
