@@ -140,9 +140,6 @@ impl Engine {
 
     fn finish(&mut self, done: Done) -> Result<(), EngineError> {
         let partition = done.partition;
-        let Some(handled) = done.handled else {
-            return Err(EngineError::WorkerLost { partition });
-        };
         let current = self
             .assignment
             .get_mut(partition)
@@ -157,6 +154,9 @@ impl Engine {
                 .map_or(0, |owned| owned.ledger.admitted_through());
             self.forget_proposed(partition, from);
             return Ok(());
+        };
+        let Some(handled) = done.handled else {
+            return Err(EngineError::WorkerLost { partition });
         };
         owned
             .ledger

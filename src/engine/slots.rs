@@ -201,6 +201,10 @@ impl Shared {
     }
 
     fn conclude(&self, held: &Held, fought: &Fought) {
+        if held.abandoned.load(Ordering::Relaxed) {
+            // What would be proposed for it now would be nobody's to take back.
+            return;
+        }
         let (Some(in_hand), Some(record)) = (held.claim(), held.record()) else {
             return;
         };

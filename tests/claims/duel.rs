@@ -240,6 +240,54 @@ fn a_request_that_kills_every_worker_goes_to_a_person_at_the_third_start() {
 }
 
 #[test]
+fn a_second_worker_takes_requests_over_in_the_middle_of_their_wargames() {
+    // An exploit that takes its time.
+    let catalogue = tempfile::tempdir().unwrap();
+    let slow = catalogue.path().join("slow");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
+    let attack = std::fs::read_to_string(slow.join("attack.py")).unwrap();
+    std::fs::write(
+        slow.join("attack.py"),
+        format!("import time\n\ntime.sleep(0.5)\n{attack}"),
+    )
+    .unwrap();
+    let directory = catalogue.path().display().to_string();
+    let duel = Duel::new("duel-two", &[("CRISOL_EXPLOITS_DIRECTORY", &directory)]);
+    let mut validate = Replica::of_role("validate", &duel.stream, "r0", &[]);
+    validate.wait_assigned();
+    let patches: Vec<String> = (0..6).map(|n| format!("t{n}")).collect();
+    for patch_id in &patches {
+        duel.patch(patch_id, "fix.diff");
+    }
+    duel.wait_for("wargames", patches.len());
+    let mut first = Replica::of_role("wargame", &duel.stream, "r0", &[]);
+    first.wait_assigned();
+    // Each that joins moves partitions, and each that leaves moves them back.
+    let mut second = Replica::of_role("wargame", &duel.stream, "r1", &[]);
+    second.wait_assigned();
+    std::thread::sleep(Duration::from_secs(2));
+    second.stop();
+    let decisions = duel.wait_for("decisions", patches.len());
+    assert!(duel.events("hitl").is_empty() && duel.events("dlq").is_empty());
+    for patch_id in &patches {
+        assert_eq!(only(&decisions, patch_id)["reason"], "wargame_mitigated");
+    }
+    first.stop();
+    assert_eq!(duel.events("decisions").len(), patches.len());
+    let control = all_of(&duel.stream, "control", "read_committed");
+    let counts: Vec<Value> = control
+        .iter()
+        .filter_map(|record| serde_json::from_slice(record.payload()?).ok())
+        .collect();
+    let most = |name: &str| counts.iter().filter_map(|count| count[name].as_u64()).max();
+    assert!(
+        most("n").is_some() && most("n") == most("agreed"),
+        "{counts:?}"
+    );
+    validate.stop();
+}
+
+#[test]
 fn a_wargame_is_over_at_its_deadline_whether_it_is_fought_or_waits() {
     // An exploit that takes longer than anybody waits.
     let catalogue = tempfile::tempdir().unwrap();
