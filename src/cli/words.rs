@@ -6,8 +6,10 @@ use crate::cli::answer::{
     Answer, Body, Judged, colored, evidence_text, judge_name, outcome_word, p_text, risk_name,
     severity_name,
 };
+use crate::cli::output;
 use crate::event::codec::printable;
 use crate::event::reason::Reason;
+use crate::event::wargame::WargameRecord;
 
 /// Returns the answer for a terminal, ending in a newline. Foreign text in it is escaped.
 pub(super) fn tell(answer: &Answer, color: bool) -> String {
@@ -89,6 +91,9 @@ fn judged_rows(judged: &Judged) -> Vec<(&'static str, String)> {
         format!(": {}", factors.join("; "))
     };
     rows.push(("risk", format!("{}{factors}", risk_name(facts.risk.level))));
+    if let Some(wargame) = facts.wargame.as_deref() {
+        rows.extend(wargame_rows(wargame));
+    }
     let kev = if facts.kev {
         "known to be exploited"
     } else {
@@ -127,6 +132,40 @@ fn judged_rows(judged: &Judged) -> Vec<(&'static str, String)> {
         ));
     }
     rows.push(("sha-256", printable(&judged.patch_digest)));
+    rows
+}
+
+/// What a wargame found, and what was said of the patch afterwards.
+fn wargame_rows(wargame: &WargameRecord) -> Vec<(&'static str, String)> {
+    let detail = wargame.detail.as_deref();
+    let detail = detail.map_or_else(String::new, |detail| format!(": {}", printable(detail)));
+    let verdict = match (&wargame.verdict, &wargame.unheld) {
+        (Some(verdict), _) => output::word(verdict),
+        (None, Some(why)) => output::word(why),
+        (None, None) => "not held".to_owned(),
+    };
+    let by = wargame.exploit.as_deref().unwrap_or("no exploit");
+    let evidence = wargame.evidence.as_deref();
+    let evidence = evidence.map_or_else(String::new, |kind| {
+        format!(", evidence {}", printable(kind))
+    });
+    let mut rows = vec![(
+        "wargame",
+        format!(
+            "{verdict}{detail} ({}{evidence}, {} runs, {} ms)",
+            printable(by),
+            wargame.runs.len(),
+            wargame.took_ms
+        ),
+    )];
+    if let Some(second) = &wargame.second {
+        let p = match (second.p, second.accept) {
+            (Some(p), Some(accept)) => format!("{p:.3}, accepts from {accept:.3}"),
+            _ => "its facts hold".to_owned(),
+        };
+        let by = printable(&second.by);
+        rows.push(("second", format!("{}: {p}", by.get(..12).unwrap_or(&by))));
+    }
     rows
 }
 

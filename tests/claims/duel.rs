@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::Message;
+use rdkafka::message::{Headers, Message};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -334,6 +334,29 @@ fn without_an_arena_people_decide_and_the_stream_goes_on() {
     let dependencies = told["dependencies"].as_array().unwrap();
     let arena = dependencies.iter().find(|one| one["name"] == "arena");
     assert_eq!(arena.unwrap()["status"], "down");
+
+    // What is no request, or was changed on its way, is a dead letter, and nothing else stops for it.
+    let mut forged = duel.events("wargames").remove(0);
+    let diff = forged["diff"].as_str().unwrap().replace("2.0.1", "2.0.0");
+    forged["diff"] = json!(diff);
+    duel.send("wargames", "CVE-2098-0001", &forged);
+    forged["diff"] = json!(7);
+    duel.send("wargames", "CVE-2098-0001", &forged);
+    duel.patch("after", "wrong/removes-a-path.diff");
+    let items = duel.wait_for("hitl", 2);
+    assert_eq!(only(&items, "after")["reason"], "wargame_unavailable");
+    let letters = all_of(&duel.stream, "dlq", "read_committed");
+    let reasons: Vec<&[u8]> = letters
+        .iter()
+        .flat_map(|letter| letter.headers().unwrap().iter())
+        .filter(|header| header.key == "crisol_dlq_reason")
+        .filter_map(|header| header.value)
+        .collect();
+    assert_eq!(reasons, [b"schema_violation"; 2]);
+    // They can be sent in again where they came from.
+    duel.stream
+        .crisol(&["dlq", "redrive", "--reason", "schema_violation"]);
+    duel.wait_for("wargames", 6);
     worker.stop();
     validate.stop();
 }

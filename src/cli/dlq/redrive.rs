@@ -124,8 +124,9 @@ pub(super) fn redrive(
             return;
         }
         let stays = chosen.stays(&letter, redriven.contains(&letter.at) && !args.again);
-        if let (None, Some(sender)) = (stays, &mut sender) {
-            failure = sender.take(&letter).err();
+        let topic = chosen.input_of(&letter);
+        if let (None, Some(topic), Some(sender)) = (stays, topic, &mut sender) {
+            failure = sender.take(&letter, topic).err();
         }
         let row = row_of(&letter);
         fates.push(Fate {
@@ -195,12 +196,16 @@ impl Fate {
     }
 }
 
+/// Topics whose letters may go in again.
+const INPUTS: [Topic; 2] = [Topic::Patches, Topic::Wargames];
+
 /// Which letters are meant, and which of them may go in.
 struct Chosen<'a> {
     letters: BTreeSet<Coordinates>,
     conditions: Conditions,
     max_attempts: u32,
-    input: &'a str,
+    /// The inputs, with their names here.
+    inputs: [(Topic, &'a str); 2],
 }
 
 impl<'a> Chosen<'a> {
@@ -215,7 +220,7 @@ impl<'a> Chosen<'a> {
             letters: args.letters.iter().copied().collect(),
             conditions: args.filter.conditions()?,
             max_attempts: args.max_attempts,
-            input: names.of(Topic::Patches),
+            inputs: INPUTS.map(|topic| (topic, names.of(topic))),
         })
     }
 
@@ -227,14 +232,21 @@ impl<'a> Chosen<'a> {
         }
     }
 
+    /// Returns the topic that a letter's original came from, if that is an input.
+    fn input_of(&self, letter: &Letter) -> Option<Topic> {
+        let mut inputs = self.inputs.iter();
+        let found = inputs.find(|(_, name)| *name == letter.topic);
+        found.map(|(topic, _)| *topic)
+    }
+
     /// Returns why a letter stays; `None` if it may go in.
     fn stays(&self, letter: &Letter, was_sent: bool) -> Option<&'static str> {
         if was_sent {
             Some("was sent in before (--again)")
         } else if letter.left_out {
             Some("the original did not fit into the letter")
-        } else if letter.topic != self.input {
-            Some("is not from the topic of patches")
+        } else if self.input_of(letter).is_none() {
+            Some("is from no topic that is read here")
         } else if letter.attempt >= self.max_attempts {
             Some("has failed too often (--max-attempts)")
         } else {
@@ -267,9 +279,9 @@ impl Sender {
         })
     }
 
-    fn take(&mut self, letter: &Letter) -> Result<(), TransactionError> {
+    fn take(&mut self, letter: &Letter, topic: Topic) -> Result<(), TransactionError> {
         let again = Output {
-            topic: Topic::Patches,
+            topic,
             partition_by: None,
             key: letter.record.key.clone(),
             value: letter.record.value.clone(),
