@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::fixture::Cluster;
-use crate::stream::{Replica, Stream, all_of, get};
+use crate::stream::{Replica, Stream, all_of, figure, get};
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// The exploit that cases are tried with: an application of the catalogue's own, which needs no registry.
@@ -418,7 +418,7 @@ fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_appr
         "evidence.advisory.major.operator",
         &json!({"agreed": 400, "n": 400}),
     );
-    let replicas = duel.replicas();
+    let mut replicas = duel.replicas();
     duel.patch("good", "fix.diff");
     duel.wait_for("comparisons", 1);
     duel.patch("short", "wrong/one-version-short.diff");
@@ -450,6 +450,35 @@ fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_appr
     let item = only(&items, "short");
     assert_eq!(item["reason"], "comparison_refutes");
     assert_eq!(item["priority"], 1);
+
+    // What the two say of the judge, for people, machines and Prometheus alike.
+    let results = duel.stream.crisol(&["ab", "results", "--json"]);
+    let results: Value = serde_json::from_str(&results).unwrap();
+    let of_judge = &results[0];
+    assert_eq!(of_judge["judge"], "advisory");
+    assert_eq!(of_judge["confusion"]["right_right"], 1);
+    assert_eq!(of_judge["confusion"]["right_wrong"], 1);
+    assert_eq!(of_judge["precision"]["value"], 0.5);
+    assert!(
+        of_judge["precision"]["lower"].as_f64().unwrap() < 0.2,
+        "{results}"
+    );
+    assert_eq!(of_judge["disagreements"][0]["verdict"], "still_exploitable");
+    let shown = duel.stream.crisol(&["ab", "results", "--days", "1"]);
+    assert!(
+        shown.contains("contradicted by still exploitable"),
+        "{shown}"
+    );
+    let [_, worker] = &mut replicas;
+    let address = worker.http();
+    let (code, told) = get(&address, "/wargaming/ab-testing/results?days=1");
+    assert_eq!((code, serde_json::from_str(&told).unwrap()), (200, results));
+    assert_eq!(
+        get(&address, "/wargaming/ab-testing/results?days=-1").0,
+        400
+    );
+    let precision = "crisol_comparison_share{bound=\"value\",figure=\"precision\",judge=\"advisory\",model=\"\"}";
+    assert_eq!(figure(&address, precision), 0.5);
 
     // One was too many.
     std::thread::sleep(Duration::from_secs(2));
