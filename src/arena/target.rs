@@ -4,6 +4,7 @@
 //! network. A tree is kept by the digest of what it was made of; nobody writes to it again. A source patch is applied to
 //! a copy that one wargame has for itself.
 
+mod archive;
 mod download;
 mod files;
 mod npm;
@@ -217,12 +218,11 @@ impl Targets {
                 self.tree(sandbox, &before)
                     .map_err(TargetError::Vulnerable)?
             }
-            Origin::Source(directory) => Tree {
-                name: exploit.id.clone(),
-                directory: case.directory.join(directory),
-                is_own: false,
-                _shelved: None,
-            },
+            Origin::Source(source) => {
+                let source = case.directory.join(source);
+                self.source(sandbox, &exploit.id, source)
+                    .map_err(TargetError::Vulnerable)?
+            }
         };
         let name = format!("{}, patched", vulnerable.name);
         let patched = self
@@ -232,6 +232,25 @@ impl Targets {
         Ok(Pair {
             vulnerable,
             patched,
+        })
+    }
+
+    /// Returns the tree of a source: its directory, or what its archive holds.
+    fn source(&self, sandbox: &Sandbox, name: &str, source: PathBuf) -> Result<Tree, BuildError> {
+        let is_archive = source.is_file();
+        let directory = if is_archive {
+            let own = self.claim.directory();
+            let scratch = own.join(format!("own-{}", Uuid::new_v4().simple()));
+            make(&scratch, READABLE)?;
+            archive::unpack(&scratch, &source, sandbox)?
+        } else {
+            source
+        };
+        Ok(Tree {
+            name: name.to_owned(),
+            directory,
+            is_own: is_archive,
+            _shelved: None,
         })
     }
 

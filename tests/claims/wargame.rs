@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crisol::arena::TargetsConfig;
@@ -214,6 +215,49 @@ raise SystemExit(3)
         name = os.path.join",
     );
     assert_eq!(forges.verdict, WargameVerdict::Inconclusive, "{forges:#?}");
+}
+
+#[test]
+fn a_source_may_be_an_archive_and_nothing_in_it_leads_out() {
+    let ring = Ring::new();
+    let directory = tempfile::tempdir().unwrap();
+    let files = catalogue().join("range/path-traversal");
+    for name in [
+        "exploit.yaml",
+        "start.sh",
+        "client.py",
+        "attack.py",
+        "benign.py",
+    ] {
+        fs::copy(files.join(name), directory.path().join(name)).unwrap();
+    }
+    let description = directory.path().join("exploit.yaml");
+    let text = fs::read_to_string(&description).unwrap();
+    let text = text.replace("source: service", "source: service.tar.gz");
+    fs::write(&description, text.replace("source: fix.diff", "")).unwrap();
+    let pack = |from: &Path, names: &[&str], options: &[&str]| {
+        let packed = Command::new("tar")
+            .arg("-czf")
+            .arg(directory.path().join("service.tar.gz"))
+            .args(options)
+            .arg("-C")
+            .arg(from)
+            .args(names)
+            .status()
+            .unwrap();
+        assert!(packed.success());
+    };
+    pack(&files.join("service"), &["server.py"], &[]);
+    let exploit = Exploit::read(directory.path()).unwrap();
+    let fix = fs::read_to_string(files.join("fix.diff")).unwrap();
+    let report = ring.fight(&exploit, &fix);
+    assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
+
+    let options = ["-P", "--transform=s,server.py,../../server.py,"];
+    pack(&files.join("service"), &["server.py"], &options);
+    let report = ring.fight(&exploit, &fix);
+    assert_eq!(report.verdict, WargameVerdict::Error, "{report:#?}");
+    assert!(report.detail.unwrap().contains("unpack the source"));
 }
 
 #[test]
