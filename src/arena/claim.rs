@@ -13,6 +13,8 @@ use uuid::Uuid;
 const PREFIX: &str = "process-";
 /// The file that is locked.
 const LOCK: &str = "lock";
+/// Its name until it is.
+const UNLOCKED: &str = "lock.new";
 
 /// A directory of this process, readable by all; it goes when this value does.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ impl Claim {
         let directory = parent.join([PREFIX, &Uuid::new_v4().simple().to_string()].concat());
         fs::create_dir(&directory)?;
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
-        let lock = File::create_new(directory.join(LOCK))?;
+        // Whoever sweeps takes a lock that nobody holds for a dead one's, so it is held before it has its name.
+        let lock = File::create_new(directory.join(UNLOCKED))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        fs::rename(directory.join(UNLOCKED), directory.join(LOCK))?;
         sweep(parent, &directory);
         Ok(Self {
             directory,

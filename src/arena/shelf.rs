@@ -29,7 +29,26 @@ const NOW: Timestamps = {
 #[derive(Debug)]
 pub(super) struct Shelved {
     pub(super) directory: PathBuf,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// A lock on a tree. It is given back by word, not by closing the file: a process that another thread is just forking
+/// has the file open as well until it executes, and would hold the lock for so long.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    fn take(shelf: &Path, digest: &str, operation: FlockOperation) -> io::Result<Self> {
+        let file = lock_of(shelf, digest)?;
+        flock(&file, operation)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 /// Returns the tree of a digest, if it stands there.
@@ -37,14 +56,13 @@ pub(super) struct Shelved {
 /// # Errors
 /// If the shelf cannot be read or written.
 pub(super) fn find(shelf: &Path, digest: &str) -> io::Result<Option<Shelved>> {
-    let lock = lock_of(shelf, digest)?;
-    flock(&lock, FlockOperation::LockShared)?;
+    let lock = Lock::take(shelf, digest, FlockOperation::LockShared)?;
     let directory = shelf.join(digest);
     if !directory.exists() {
         return Ok(None);
     }
     // When it was used last; a shelf that cannot tell loses the wrong tree first, and no more.
-    let _ = futimens(&lock, &NOW);
+    let _ = futimens(&lock.0, &NOW);
     Ok(Some(Shelved {
         directory,
         _lock: lock,
@@ -56,8 +74,7 @@ pub(super) fn find(shelf: &Path, digest: &str) -> io::Result<Option<Shelved>> {
 /// # Errors
 /// If the shelf cannot be written.
 pub(super) fn put(shelf: &Path, digest: &str, built: &Path) -> io::Result<Shelved> {
-    let lock = lock_of(shelf, digest)?;
-    flock(&lock, FlockOperation::LockShared)?;
+    let lock = Lock::take(shelf, digest, FlockOperation::LockShared)?;
     let directory = shelf.join(digest);
     if let Err(error) = fs::rename(built, &directory)
         && !directory.exists()
@@ -91,11 +108,9 @@ pub(super) fn shrink(shelf: &Path, most: u64) {
         if total <= most {
             return;
         }
-        let is_free = lock_of(shelf, &digest).is_ok_and(|lock| {
-            // Held while it goes: whoever waits for it finds nothing and builds it again.
-            flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
-                && fs::remove_dir_all(shelf.join(&digest)).is_ok()
-        });
+        // Held while it goes: whoever waits for it finds nothing and builds it again.
+        let is_free = Lock::take(shelf, &digest, FlockOperation::NonBlockingLockExclusive)
+            .is_ok_and(|_lock| fs::remove_dir_all(shelf.join(&digest)).is_ok());
         if is_free {
             total -= size;
         }
@@ -160,5 +175,17 @@ mod tests {
         drop(oldest);
         shrink(shelf, 0);
         assert!(find(shelf, "a").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_lock_ends_with_its_value_though_a_fork_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = directory.path();
+        let shelved = tree(shelf, "a", 100);
+        let forked = shelved._lock.0.try_clone().unwrap();
+        drop(shelved);
+        shrink(shelf, 0);
+        assert!(find(shelf, "a").unwrap().is_none());
+        drop(forked);
     }
 }
