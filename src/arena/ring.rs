@@ -46,9 +46,26 @@ pub struct Ring {
 }
 
 impl Arena {
-    /// Returns who judges in it.
+    /// Returns an arena whose walls were tried from inside, which takes a second.
+    ///
+    /// # Errors
+    /// [`RingError`] if no arena can be had, or its walls do not hold.
+    pub fn open(sandbox: &SandboxConfig, targets: &TargetsConfig) -> Result<Self, RingError> {
+        Ok(Self {
+            sandbox: Sandbox::open(sandbox)?,
+            targets: Targets::open(targets)?,
+            baselines: Baselines::default(),
+        })
+    }
+
+    /// Returns a referee who has everything shown to him.
     pub fn referee(&self) -> Referee<'_> {
-        Referee::new(&self.sandbox, &self.targets).relying_on(&self.baselines)
+        Referee::new(&self.sandbox, &self.targets)
+    }
+
+    /// Returns one who relies for a while on what an exploit was seen to do to its vulnerable target.
+    pub fn relying_referee(&self) -> Referee<'_> {
+        self.referee().relying_on(&self.baselines)
     }
 }
 
@@ -82,11 +99,7 @@ impl Ring {
         if let Some(arena) = &*open {
             return Ok(Arc::clone(arena));
         }
-        let arena = Arc::new(Arena {
-            sandbox: Sandbox::open(&self.sandbox)?,
-            targets: Targets::open(&self.targets)?,
-            baselines: Baselines::default(),
-        });
+        let arena = Arc::new(Arena::open(&self.sandbox, &self.targets)?);
         *open = Some(Arc::clone(&arena));
         Ok(arena)
     }

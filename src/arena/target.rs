@@ -7,6 +7,7 @@
 mod archive;
 mod download;
 mod files;
+mod inside;
 mod npm;
 mod pypi;
 

@@ -14,7 +14,7 @@ use crate::judge::confusion::Share;
 use crate::log::table::Table;
 use crate::role::Settings;
 use crate::role::process::wall_clock_ms;
-use crate::table::{Comparisons, JudgeResults, name_of, results_json, since_ms};
+use crate::table::{Comparisons, JudgeResults, results_json, since_ms};
 
 /// Commands about A/B comparisons.
 #[derive(Debug, Subcommand)]
@@ -148,7 +148,7 @@ fn results(settings: &Settings, days: Option<f64>, as_json: bool) -> Result<Exit
             for one in &results.disagreements {
                 println!(
                     "{}: {} times {} was contradicted by {}",
-                    name_of(results.judge),
+                    results.judge.as_str(),
                     one.n,
                     one.outcome,
                     output::word(&one.verdict)
@@ -179,7 +179,7 @@ fn row(results: &JudgeResults) -> Vec<String> {
         matrix.silent,
     ];
     let mut row = vec![
-        name_of(results.judge).to_owned(),
+        results.judge.as_str().to_owned(),
         model.get(..12).unwrap_or(model).to_owned(),
         cells.iter().sum::<u64>().to_string(),
     ];

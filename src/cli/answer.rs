@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use serde_json::{Value, json};
 
 use crate::event::codec::printable;
-use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, JudgeName, RiskLevel, Source};
+use crate::event::decision::{DecisionEvent, EvidenceRecord, Facts, RiskLevel, Source};
 use crate::event::facts::Severity;
 use crate::event::hitl::HitlEvent;
 use crate::event::reason::{Disposition, Reason};
@@ -263,15 +263,6 @@ pub(super) fn colored(text: &str, disposition: Disposition, color: bool) -> Stri
         format!("\x1b[{code}m{text}\x1b[0m")
     } else {
         text.to_owned()
-    }
-}
-
-/// Returns the judge's name as it stands on events.
-pub(super) fn judge_name(judge: JudgeName) -> &'static str {
-    match judge {
-        JudgeName::Advisory => "advisory",
-        JudgeName::Forest => "forest",
-        JudgeName::None => "none",
     }
 }
 

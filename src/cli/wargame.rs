@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 
-use crate::arena::{Ended, Referee, Report, RunReport, Sandbox, Targets};
+use crate::arena::{Arena, Ended, Report, RunReport};
 use crate::cli::input::cannot_read;
 use crate::cli::{Exit, Failure, output, progress};
 use crate::event::verdict::WargameVerdict;
@@ -56,9 +56,9 @@ pub(super) fn wargame(
     })?;
     let patch =
         std::fs::read_to_string(&args.patch).map_err(|error| cannot_read(&args.patch, &error))?;
-    let (sandbox, targets) = arena(settings)?;
+    let arena = arena(settings)?;
     let bar = progress::spinner();
-    let referee = Referee::new(&sandbox, &targets);
+    let referee = arena.referee();
     let referee = match &args.keep {
         Some(keep) => {
             std::fs::create_dir(keep).map_err(|error| {
@@ -94,13 +94,10 @@ pub(super) fn wargame(
     })
 }
 
-/// Returns an arena whose walls hold, and where targets are kept.
-pub(super) fn arena(settings: &Settings) -> Result<(Sandbox, Targets), Failure> {
-    let sandbox = Sandbox::open(&settings.arena);
-    let sandbox = sandbox.map_err(|error| Failure::new(Exit::Unavailable, error))?;
-    let targets = Targets::open(&settings.targets);
-    let targets = targets.map_err(|error| Failure::new(Exit::Unavailable, error))?;
-    Ok((sandbox, targets))
+/// Returns an arena whose walls hold.
+pub(super) fn arena(settings: &Settings) -> Result<Arena, Failure> {
+    Arena::open(&settings.arena, &settings.targets)
+        .map_err(|error| Failure::new(Exit::Unavailable, error))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::answer::{
-    Answer, Body, Judged, colored, evidence_text, judge_name, outcome_word, p_text, risk_name,
-    severity_name,
+    Answer, Body, Judged, colored, evidence_text, outcome_word, p_text, risk_name, severity_name,
 };
 use crate::cli::output;
 use crate::event::codec::printable;
@@ -50,7 +49,7 @@ fn judged_rows(judged: &Judged) -> Vec<(&'static str, String)> {
         "judge",
         format!(
             "{} v{}: {finding}",
-            judge_name(judgement.judge),
+            judgement.judge.as_str(),
             judgement.version
         ),
     ));

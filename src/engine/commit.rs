@@ -152,8 +152,8 @@ impl Engine {
     /// Counts what is committed.
     fn account(&mut self, sealed: Vec<(i32, Sealed)>) {
         let now_ms = (self.parts.clock)();
+        let mut memos = Vec::new();
         for (partition, mut run) in sealed {
-            let mut memos = Vec::new();
             let mut counts = Counts::default();
             for outcome in &mut run.handled {
                 memos.extend(outcome.memo.take());
@@ -161,8 +161,7 @@ impl Engine {
                 self.parts.metrics.latency_ms(now_ms - outcome.timestamp_ms);
             }
             debug_assert!(counts.balances());
-            // Only now: what is remembered of an outcome that never came to be would be a lie.
-            self.parts.crew.committed(&run.handled, memos);
+            self.parts.crew.committed(&run.handled);
             self.total.merge(&counts);
             self.parts
                 .metrics
@@ -173,6 +172,8 @@ impl Engine {
                 owned.committed = run.next;
             }
         }
+        // Only now: what is remembered of an outcome that never came to be would be a lie.
+        self.parts.crew.remember(memos);
     }
 
     /// Answers a failed transaction as its error asks.

@@ -49,8 +49,11 @@ pub trait Crew: Send {
     /// Adds what outcomes say together, in the order in which they are about to be committed.
     fn seal(&self, handled: &mut [Handled]);
 
-    /// Hears what is committed now, with what memory may keep of it.
-    fn committed(&self, handled: &[Handled], memos: Vec<Memo>);
+    /// Hears what is committed now.
+    fn committed(&self, handled: &[Handled]);
+
+    /// Lets memory keep what it may of a transaction that is committed.
+    fn remember(&self, memos: Vec<Memo>);
 
     /// Hears that what was sealed and not committed came to nothing.
     fn begin_again(&self);

@@ -12,9 +12,7 @@ use tracing::{error, info, warn};
 use crate::engine::run::Engine;
 use crate::event::codec::printable;
 use crate::event::control::{ControlKey, ControlValue, HaltRecord};
-use crate::event::record::Output;
 use crate::event::timestamp::format_rfc3339;
-use crate::event::topic::Topic;
 use crate::ledger::Sealed;
 
 /// How long a halt may take from here to `control` and back. One that is not seen by then was taken back
@@ -57,13 +55,7 @@ impl Engine {
             "flood of bad records: partition halted; look at: crisol dlq list; go on with: crisol dlq resume"
         );
         if let Some(last) = run.handled.last_mut() {
-            last.outputs.push(Output {
-                topic: Topic::Control,
-                partition_by: None,
-                key: Some(key.name().into_bytes()),
-                value: Some(ControlValue::Halt(halt).to_bytes()),
-                headers: Vec::new(),
-            });
+            last.outputs.push(key.setting(&ControlValue::Halt(halt)));
         }
     }
 

@@ -166,7 +166,7 @@ impl Slots {
             })?;
         Ok(Self {
             tally: Mutex::new(Tally::new(
-                Arc::clone(pipeline),
+                Arc::clone(pipeline.tables()),
                 writer,
                 clock,
                 config.contradictions,
@@ -267,9 +267,11 @@ impl Crew for Slots {
         self.tally.lock().seal(handled);
     }
 
-    fn committed(&self, handled: &[Handled], _memos: Vec<Memo>) {
+    fn committed(&self, handled: &[Handled]) {
         self.tally.lock().committed(handled);
     }
+
+    fn remember(&self, _memos: Vec<Memo>) {}
 
     fn begin_again(&self) {
         self.tally.lock().begin_again();

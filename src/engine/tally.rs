@@ -9,17 +9,16 @@ use tracing::error;
 
 use crate::event::control::{ControlKey, ControlValue};
 use crate::event::decision::EvidenceRecord;
-use crate::event::record::{Handled, Output};
-use crate::event::topic::Topic;
+use crate::event::record::Handled;
 use crate::pipeline::Clock;
-use crate::pipeline::wargame::WargamePipeline;
+use crate::table::Tables;
 
 /// How long the settings may take to be read again once a transaction came to nothing.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// The counts of one worker.
 pub(super) struct Tally {
-    pipeline: Arc<WargamePipeline>,
+    tables: Arc<Tables>,
     writer: String,
     clock: Clock,
     /// What `control` says once everything sealed is committed; filled as it is needed.
@@ -34,14 +33,14 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new(
-        pipeline: Arc<WargamePipeline>,
+        tables: Arc<Tables>,
         writer: &str,
         clock: Clock,
         most: usize,
         window: Duration,
     ) -> Self {
         Self {
-            pipeline,
+            tables,
             writer: writer.to_owned(),
             clock,
             counts: BTreeMap::new(),
@@ -69,17 +68,15 @@ impl Tally {
                 };
                 outcome
                     .outputs
-                    .push(setting(&key, &ControlValue::Evidence(count)));
+                    .push(key.setting(&ControlValue::Evidence(count)));
             }
             if agreement.recalls && self.is_too_much() {
                 error!(
                     contradictions = self.most,
                     "comparisons contradict approvals: auto-approval is switched off on every replica"
                 );
-                outcome.outputs.push(setting(
-                    &ControlKey::AutoApprove,
-                    &ControlValue::Switch(false),
-                ));
+                let off = ControlKey::AutoApprove.setting(&ControlValue::Switch(false));
+                outcome.outputs.push(off);
             }
         }
     }
@@ -87,7 +84,7 @@ impl Tally {
     /// Counts one more; `None` if nobody can say from where.
     fn count(&mut self, judge: &'static str, level: &str, agreed: bool) -> Option<EvidenceRecord> {
         if self.is_stale {
-            let caught_up = self.pipeline.tables().catch_up_control(CATCH_UP);
+            let caught_up = self.tables.catch_up_control(CATCH_UP);
             if let Err(error) = caught_up {
                 error!(%error, "evidence is not counted: control cannot be read");
                 return None;
@@ -97,7 +94,10 @@ impl Tally {
         let key = (judge, level.to_owned());
         let before = match self.counts.get(&key) {
             Some(known) => *known,
-            None => self.pipeline.evidence(judge, level, &self.writer),
+            None => {
+                let control = self.tables.control_snapshot();
+                control.counted(judge, level, &self.writer)
+            }
         };
         let count = EvidenceRecord {
             agreed: before.agreed + u64::from(agreed),
@@ -113,8 +113,8 @@ impl Tally {
         self.pending += 1;
         let window = i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX);
         let since = (self.clock)().saturating_sub(window);
-        let comparisons = &self.pipeline.tables().comparisons;
-        comparisons.recalled_since(since) + self.pending >= self.most
+        let others = self.tables.comparisons.recalled_since(since);
+        others + self.pending >= self.most
     }
 
     /// Hears what is committed now.
@@ -131,15 +131,5 @@ impl Tally {
         self.counts.clear();
         self.is_stale = true;
         self.pending = 0;
-    }
-}
-
-fn setting(key: &ControlKey, value: &ControlValue) -> Output {
-    Output {
-        topic: Topic::Control,
-        partition_by: None,
-        key: Some(key.name().into_bytes()),
-        value: Some(value.to_bytes()),
-        headers: Vec::new(),
     }
 }

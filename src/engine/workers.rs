@@ -84,7 +84,9 @@ impl Crew for Workers {
 
     fn seal(&self, _handled: &mut [Handled]) {}
 
-    fn committed(&self, _handled: &[Handled], memos: Vec<Memo>) {
+    fn committed(&self, _handled: &[Handled]) {}
+
+    fn remember(&self, memos: Vec<Memo>) {
         self.pipeline.remember(memos);
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::codec::CodecError;
 use crate::event::decision::EvidenceRecord;
 use crate::event::id;
+use crate::event::record::Output;
 use crate::event::topic::Topic;
 
 /// Prefix of the keys that halt partitions: `halt.<topic>.<partition>`.
@@ -158,6 +159,17 @@ impl ControlKey {
         }
     }
 
+    /// Returns the record that writes a value under this key.
+    pub fn setting(&self, value: &ControlValue) -> Output {
+        Output {
+            topic: Topic::Control,
+            partition_by: None,
+            key: Some(self.name().into_bytes()),
+            value: Some(value.to_bytes()),
+            headers: Vec::new(),
+        }
+    }
+
     /// Checks that a value is of this key's kind and in its bounds.
     ///
     /// # Errors
@@ -288,6 +300,14 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Returns how often wargames agreed with `judge` at `level`, as one writer counted.
+    pub fn counted(&self, judge: &str, level: &str, writer: &str) -> EvidenceRecord {
+        let levels = self.evidence.get(judge);
+        let writers = levels.and_then(|levels| levels.get(level));
+        let own = writers.and_then(|writers| writers.get(writer));
+        own.copied().unwrap_or_default()
     }
 
     /// Returns the sum over all writers of how often wargames agreed with `judge` at `level`.

@@ -154,6 +154,17 @@ pub enum JudgeName {
     None,
 }
 
+impl JudgeName {
+    /// Returns the name that stands on events, metrics and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Advisory => "advisory",
+            Self::Forest => "forest",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What the judge said, and the evidence it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

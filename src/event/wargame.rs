@@ -82,10 +82,10 @@ pub struct WargameRecord {
     pub replayed: Vec<String>,
     /// The variant that still works, the check that broke, or why it came to no end.
     pub detail: Option<String>,
-    /// What the evidence that the exploit worked before the patch is worth: `own` is the target's own output, `outside`
-    /// is what it left behind elsewhere.
+    /// What the evidence that the exploit worked before the patch is worth: `own_output` is what the target
+    /// printed itself, `outside` is what it left behind elsewhere or answered.
     pub evidence: Option<String>,
-    /// What bounded the runs: `cgroup2`, `cgroup1` or `rlimits`.
+    /// What bounded the runs: `cgroup_v2`, `cgroup_v1` or `rlimits`.
     pub bounds: Option<String>,
     /// Whether phase 1 and the checks before it are those of an earlier wargame of the same exploit and target.
     pub reused: bool,

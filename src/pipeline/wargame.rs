@@ -12,7 +12,6 @@ use crate::arena::Ring;
 use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::codec::{CodecError, read_json};
 use crate::event::control::Control;
-use crate::event::decision::EvidenceRecord;
 use crate::event::id::{PatchDigest, check_cve_id, check_package, check_patch_id, decision_id};
 use crate::event::limits::EventLimits;
 use crate::event::patch::{ClaimedPackage, Patch};
@@ -108,13 +107,15 @@ impl WargamePipeline {
             };
             let mut reports = Vec::new();
             for exploit in exploits {
-                let report = arena.referee().fight(exploit, &request.diff, &mut |_| {
-                    if goes_on() && now.elapsed() < LONGEST {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    }
-                });
+                let report = arena
+                    .relying_referee()
+                    .fight(exploit, &request.diff, &mut |_| {
+                        if goes_on() && now.elapsed() < LONGEST {
+                            ControlFlow::Continue(())
+                        } else {
+                            ControlFlow::Break(())
+                        }
+                    });
                 reports.push(report);
             }
             Some(reports)
@@ -249,15 +250,6 @@ impl WargamePipeline {
             reason: Reason::DiffInvalid,
             message: format!("diff: {}: {error}", error.code()),
         })
-    }
-
-    /// Returns the count of agreement that this worker has written so far.
-    pub fn evidence(&self, judge: &str, level: &str, writer: &str) -> EvidenceRecord {
-        let control = self.parts.tables.control_snapshot();
-        let levels = control.evidence.get(judge);
-        let writers = levels.and_then(|levels| levels.get(level));
-        let own = writers.and_then(|writers| writers.get(writer));
-        own.copied().unwrap_or_default()
     }
 }
 

@@ -135,7 +135,7 @@ impl Comparisons {
         let mut by_judge: BTreeMap<(&'static str, Option<Arc<str>>), Vec<&Compared>> =
             BTreeMap::new();
         for one in held.iter().filter(|one| one.asked_ms >= since_ms) {
-            let key = (name_of(one.judge), one.model.clone());
+            let key = (one.judge.as_str(), one.model.clone());
             by_judge.entry(key).or_default().push(one);
         }
         by_judge
@@ -266,7 +266,7 @@ impl ComparisonMetrics {
         self.share.reset();
         self.calibration.reset();
         for results in table.results(now_ms.saturating_sub(GAUGED_MS)) {
-            let judge = name_of(results.judge);
+            let judge = results.judge.as_str();
             let model = results.model.as_deref().unwrap_or_default();
             let matrix = &results.confusion;
             for (judged, found, n) in [
@@ -302,15 +302,6 @@ impl ComparisonMetrics {
                     .set(error);
             }
         }
-    }
-}
-
-/// The judge's name as it stands on events and metrics.
-pub fn name_of(judge: JudgeName) -> &'static str {
-    match judge {
-        JudgeName::Advisory => "advisory",
-        JudgeName::Forest => "forest",
-        JudgeName::None => "none",
     }
 }
 

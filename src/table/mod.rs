@@ -10,7 +10,7 @@ mod verdicts;
 pub use apv::{ApvConfig, ApvTable, Known};
 pub use bundle::{TableBounds, TableMetrics, Tables};
 pub use comparisons::{
-    ComparisonMetrics, Comparisons, Disagreement, JudgeResults, name_of, results_json, since_ms,
+    ComparisonMetrics, Comparisons, Disagreement, JudgeResults, results_json, since_ms,
 };
 pub use control::ControlTable;
 pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place, Standing};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::BuildError;
 use super::files::{WRITABLE, make, readable};
-use crate::arena::excerpt::end_of;
-use crate::arena::sandbox::{Ended, Run, Sandbox};
+use super::inside::in_arena;
+use crate::arena::sandbox::{Run, Sandbox};
 use crate::exploit::Limits;
 
 /// What unpacking may use.
@@ -18,8 +18,6 @@ const LIMITS: Limits = Limits {
     output_kb: 64,
     work_mb: 64,
 };
-/// The most that is told of why it does not unpack, in bytes.
-const SAID_BYTES: usize = 400;
 /// Python unpacks. Plain files and directories below the tree, nothing else: its own filter for that came with later
 /// versions than some systems have.
 const LINE: &str = "exec /usr/bin/python3 -I -c '
@@ -55,13 +53,7 @@ pub(super) fn unpack(
         fixtures: &BTreeMap::new(),
         limits: LIMITS,
     };
-    let (ran, ()) = sandbox.run(&run, |_, _| ())?;
-    if ran.ended != Ended::Exited(0) {
-        return Err(BuildError::Refused {
-            doing: "unpack the source".to_owned(),
-            said: end_of(ran.stderr.trim(), SAID_BYTES),
-        });
-    }
+    in_arena("unpack the source", sandbox, &run)?;
     readable(&tree)?;
     Ok(tree)
 }

@@ -9,11 +9,11 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::download::{SAID_BYTES, download};
+use super::download::download;
 use super::files::{READABLE, WRITABLE, make};
+use super::inside::in_arena;
 use super::{BuildError, Recipe};
-use crate::arena::excerpt::end_of;
-use crate::arena::sandbox::{Ended, Run, Sandbox};
+use crate::arena::sandbox::{Run, Sandbox};
 use crate::event::facts::Ecosystem;
 use crate::exploit::Limits;
 use crate::judge::advisory::{pypi_name, same_package};
@@ -112,22 +112,6 @@ fn build(
     let kept = wheels.join(wheel.file_name());
     fs::copy(wheel.path(), &kept).map_err(failed)?;
     Ok(kept.display().to_string())
-}
-
-fn in_arena(doing: &str, sandbox: &Sandbox, run: &Run<'_>) -> Result<(), BuildError> {
-    let (ran, ()) = sandbox.run(run, |_, _| ())?;
-    if ran.ended == Ended::Exited(0) {
-        return Ok(());
-    }
-    let said = match ran.ended {
-        Ended::Exited(_) => end_of(ran.stderr.trim(), SAID_BYTES),
-        Ended::TimedOut => format!("took longer than {} s", run.limits.time_s),
-        Ended::TooMuchOutput => format!("printed more than {} KiB", run.limits.output_kb),
-    };
-    Err(BuildError::Refused {
-        doing: doing.to_owned(),
-        said,
-    })
 }
 
 fn pip_quiet() -> Vec<(String, String)> {

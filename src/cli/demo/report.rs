@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::{Body, colored, judge_name, may_color, p_text};
+use crate::cli::answer::{Body, colored, may_color, p_text};
 use crate::cli::demo::judged::{Outcomes, Row};
 use crate::cli::demo::samples::ASSUMED;
 use crate::cli::{Failure, output};
@@ -193,7 +193,7 @@ fn rows_of(row: &Row) -> Vec<(Option<Disposition>, [String; COLUMNS])> {
                 Body::Letter { .. } => ("-", None),
                 Body::Judged(judged) => {
                     let judgement = &judged.facts.judgement;
-                    (judge_name(judgement.judge), judgement.p)
+                    (judgement.judge.as_str(), judgement.p)
                 }
             };
             let cells = cells(outcome, judge, p_text(p), answer.reason.as_str());
