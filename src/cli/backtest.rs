@@ -165,7 +165,7 @@ impl Candidate {
                     .ok_or("the event does not carry the diff")?;
                 let diff =
                     parse(diff, &self.limits).map_err(|error| format!("diff: {}", error.code()))?;
-                judge_recorded(model, &diff, record)
+                judge_recorded(model, &diff, record, facts.generator.as_deref())
                     .ok_or("what was recalled is not of this build's columns")?
             }
             _ => Judgement::recorded(record.clone().into_owned())

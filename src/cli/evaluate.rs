@@ -9,10 +9,10 @@ use crate::cli::samples::{self, Wanted};
 use crate::cli::train::fitted;
 use crate::cli::{Exit, Failure, output};
 use crate::judge::forest::{BoostParams, boost};
-use crate::judge::model::{Look, Model};
+use crate::judge::model::Model;
 use crate::judge::shipped::read;
 use crate::judge::train::{
-    Figures, Fitted, Measured, Protocol, Sample, Simulation, Taught, closed_loop,
+    Figures, Looks, Measured, Protocol, Sample, Simulation, Taught, closed_loop,
 };
 
 const EXAMPLES: &str = "\
@@ -93,19 +93,22 @@ pub(super) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// What is measured.
-struct Looks {
-    first: Look,
-    second: Option<Look>,
-}
-
 impl EvaluateArgs {
     /// Returns the looks of the model, or those that are fitted to what memory learns so.
     fn looks(&self, train: &[Sample], taught: Taught) -> Result<Looks, Failure> {
         if let Some(path) = &self.model {
             let loaded = read(path).map_err(|error| Failure::new(Exit::Config, error))?;
-            let Model { first, second, .. } = loaded.model().clone();
-            return Ok(Looks { first, second });
+            let Model {
+                first,
+                second,
+                priors,
+                ..
+            } = loaded.model();
+            return Ok(Looks {
+                first: first.clone(),
+                second: second.clone(),
+                priors: priors.table(),
+            });
         }
         let protocol = Protocol {
             seed: self.seed,
@@ -116,10 +119,14 @@ impl EvaluateArgs {
             seed: self.seed,
             ..BoostParams::default()
         };
-        let Fitted { first, second, .. } = fitted(train, &protocol, &|rows, labels| {
+        let fitted = fitted(train, &protocol, &|rows, labels| {
             boost(rows, labels, None, &params, &mut |_| {})
         })?;
-        Ok(Looks { first, second })
+        Ok(Looks {
+            first: fitted.first,
+            second: fitted.second,
+            priors: fitted.priors.table(),
+        })
     }
 
     fn measure(&self, looks: &Looks, data: &[Sample], taught: Taught) -> Measured {
@@ -134,7 +141,7 @@ impl EvaluateArgs {
             taught,
             seed: self.seed,
         };
-        closed_loop(data, &looks.first, looks.second.as_ref(), &simulation)
+        closed_loop(data, looks, &simulation)
     }
 }
 

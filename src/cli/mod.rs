@@ -18,6 +18,7 @@ mod input;
 mod logging;
 mod model;
 mod output;
+mod pipe;
 mod progress;
 mod recorded;
 mod replay;
@@ -150,13 +151,13 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    match cli.dispatch() {
+    pipe::end_where_nobody_reads(|| match cli.dispatch() {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprintln!("crisol: {}", failure.message);
             failure.exit.into()
         }
-    }
+    })
 }
 
 /// A command that could not be carried out.

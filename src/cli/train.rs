@@ -95,6 +95,7 @@ pub(super) fn train(args: &TrainArgs, as_json: bool) -> Result<Exit, Failure> {
             decided_right: fitted.decided.1,
         },
         reference: fitted.reference,
+        priors: fitted.priors,
         first: fitted.first,
         second: fitted.second,
     };

@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-
 use crate::diff::Diff;
 use crate::event::decision::{ForestRecord, JudgeName, JudgementRecord};
 use crate::judge::features::{Extractor, Language};
 use crate::judge::model::{Model, ModelError, digest_of};
 use crate::judge::opinion::{Judgement, Opinion};
-use crate::judge::precedent::{self, Casebook, Digest, without_generator};
+use crate::judge::precedent::{Casebook, Digest};
+use crate::judge::priors::Table;
+use crate::judge::row::{Row, to_text};
 use crate::judge::sketch::Sketch;
 
 /// The version of what stands around the model: it changes whenever the way from a score to an opinion does.
@@ -29,6 +28,7 @@ pub(super) const FINDINGS: [&str; 4] = [APPROVES, REFUSES, UNSURE, REFUTED];
 #[derive(Debug, PartialEq)]
 pub struct Loaded {
     model: Model,
+    priors: Table,
     digest: String,
 }
 
@@ -38,8 +38,10 @@ impl Loaded {
     /// # Errors
     /// [`ModelError`] if it is none for this build.
     pub fn read(file: &[u8]) -> Result<Self, ModelError> {
+        let model = Model::read(file)?;
         Ok(Self {
-            model: Model::read(file)?,
+            priors: model.priors.table(),
+            model,
             digest: digest_of(file),
         })
     }
@@ -47,6 +49,11 @@ impl Loaded {
     /// Returns the model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Returns what it knows before memory does.
+    pub fn priors(&self) -> &Table {
+        &self.priors
     }
 
     /// Returns the SHA-256 of its file, 64 hexadecimal digits.
@@ -83,7 +90,7 @@ pub struct Sketched {
 #[derive(Debug, Default)]
 pub struct Scorer {
     extractor: Extractor,
-    row: Vec<f32>,
+    row: Row,
     looks: u32,
 }
 
@@ -128,7 +135,7 @@ impl Scorer {
 
     /// Returns the row that it has looked at last.
     pub(super) fn row(&self) -> &[f32] {
-        &self.row
+        self.row.values()
     }
 
     /// Returns what another model says of the row that was looked at last: p, and what it would find.
@@ -141,6 +148,7 @@ impl Scorer {
     ) -> Result<(f64, &'static str), ModelFailed> {
         let row = &mut self.row;
         let said = catch_unwind(AssertUnwindSafe(|| {
+            row.know(&other.priors)?;
             judged(other, row, String::new(), false)
         }));
         let record = said.ok().flatten().ok_or(ModelFailed)?.record;
@@ -161,13 +169,13 @@ impl Scorer {
             read.language,
             asked.generator,
         );
-        self.row.clear();
-        self.row.extend_from_slice(&read.features);
-        self.row.extend_from_slice(&memory);
+        self.row.language = read.language;
+        self.row.generator = asked.generator;
+        self.row.fill(&read.features, &memory, &loaded.priors);
         self.looks = self.looks.wrapping_add(1);
         let own = book.of(asked.cve_id, asked.digest);
         let refuted = own.and_then(|own| own.mitigated) == Some(false);
-        let judgement = judged(loaded, &mut self.row, to_text(&memory), refuted)?;
+        let judgement = judged(loaded, &self.row, to_text(&memory), refuted)?;
         let sketched = Sketched {
             sketch: read.sketch,
             language: read.language,
@@ -177,19 +185,16 @@ impl Scorer {
     }
 }
 
-type Memory = [f32; precedent::COLUMNS];
-
 /// Returns what a model says of a row; `None` if it says no number.
-fn judged(loaded: &Loaded, row: &mut [f32], recalled: String, refuted: bool) -> Option<Judgement> {
+fn judged(loaded: &Loaded, row: &Row, recalled: String, refuted: bool) -> Option<Judgement> {
     let look = &loaded.model.first;
-    let p = look.probability(row);
-    let mut unnamed = None;
-    if p >= look.accept {
-        let memory = row.last_chunk_mut::<{ precedent::COLUMNS }>()?;
-        let named = std::mem::replace(memory, without_generator(memory));
-        unnamed = Some(look.probability(row));
-        *row.last_chunk_mut()? = named;
-    }
+    let p = look.probability(row.values());
+    let unnamed = if p >= look.accept {
+        let unnamed = row.unnamed(&loaded.priors)?;
+        Some(look.probability(unnamed.values()))
+    } else {
+        None
+    };
     let record = ForestRecord {
         model: loaded.digest.clone(),
         accept: look.accept,
@@ -208,11 +213,12 @@ pub fn judge_recorded(
     loaded: &Loaded,
     diff: &Diff<'_>,
     record: &JudgementRecord,
+    generator: Option<&str>,
 ) -> Option<Judgement> {
     let forest = record.forest.as_ref()?;
-    let mut row = recorded_row(diff, forest)?;
+    let row = Row::recorded(&loaded.priors, diff, forest, generator)?;
     let refuted = record.finding.as_deref() == Some(REFUTED);
-    judged(loaded, &mut row, forest.recalled.clone(), refuted)
+    judged(loaded, &row, forest.recalled.clone(), refuted)
 }
 
 fn judgement(p: f64, forest: ForestRecord, refuted: bool) -> Judgement {
@@ -258,16 +264,16 @@ pub(super) fn second_look(
     loaded: &Loaded,
     diff: &Diff<'_>,
     first: &ForestRecord,
+    generator: Option<&str>,
 ) -> Option<(f64, f64)> {
     let look = loaded.model.second.as_ref()?;
     if first.model != loaded.digest {
         return None;
     }
-    let mut row = recorded_row(diff, first)?;
-    let named = look.probability(&row);
-    let memory = row.last_chunk_mut::<{ precedent::COLUMNS }>()?;
-    *memory = without_generator(memory);
-    let p = look.probability(&row).min(named);
+    let row = Row::recorded(&loaded.priors, diff, first, generator)?;
+    let unnamed = row.unnamed(&loaded.priors)?;
+    let p = look.probability(row.values());
+    let p = p.min(look.probability(unnamed.values()));
     p.is_finite().then_some((p, look.accept))
 }
 
@@ -284,116 +290,4 @@ pub(super) fn opinion_of(record: &JudgementRecord) -> Option<Opinion> {
         approves: finding == APPROVES,
         refuses: finding == REFUSES || finding == REFUTED,
     })
-}
-
-/// Bytes that say which columns of memory are told.
-const TOLD_BYTES: usize = size_of::<u64>();
-const _: () = assert!(precedent::COLUMNS <= u64::BITS as usize);
-
-/// Returns features of memory as text, so that they come back to the bit: eight bytes of which bit n says whether
-/// column n is told, for any other value than zero, then four bytes for each that is; lowest first, in base64. Of a
-/// CVE without candidates most are zero.
-fn to_text(memory: &Memory) -> String {
-    let mut bytes = [0; TOLD_BYTES + 4 * precedent::COLUMNS];
-    let (head, values) = bytes.split_at_mut(TOLD_BYTES);
-    let mut told = 0_u64;
-    let mut slots = values.as_chunks_mut::<4>().0.iter_mut();
-    for (column, value) in memory.iter().enumerate() {
-        if value.to_bits() != 0
-            && let Some(slot) = slots.next()
-        {
-            told |= 1 << column;
-            *slot = value.to_le_bytes();
-        }
-    }
-    head.copy_from_slice(&told.to_le_bytes());
-    let length = TOLD_BYTES + 4 * told.count_ones() as usize;
-    STANDARD_NO_PAD.encode(bytes.get(..length).unwrap_or_default())
-}
-
-/// Returns what [`to_text`] made into text; `None` if it has not made this, for so many columns.
-fn from_text(text: &str) -> Option<Memory> {
-    let bytes = STANDARD_NO_PAD.decode(text).ok()?;
-    let (told, values) = bytes.split_first_chunk::<TOLD_BYTES>()?;
-    let told = u64::from_le_bytes(*told);
-    let (values, rest) = values.as_chunks::<4>();
-    if told.checked_shr(precedent::COLUMNS as u32).unwrap_or(0) != 0
-        || values.len() != told.count_ones() as usize
-        || !rest.is_empty()
-    {
-        return None;
-    }
-    let mut values = values.iter();
-    let mut memory = [0.0; precedent::COLUMNS];
-    for (column, slot) in memory.iter_mut().enumerate() {
-        if told >> column & 1 == 1 {
-            *slot = f32::from_le_bytes(*values.next()?);
-        }
-    }
-    Some(memory)
-}
-
-/// Returns the row of a diff of which nothing is known: no earlier candidate, no generator, an empty memory.
-pub fn row_of_stranger(diff: &Diff<'_>) -> Vec<f32> {
-    let read = Extractor::default().read(diff);
-    let nobody = Casebook::default();
-    let memory = nobody.recall("", &Digest::default(), &read.sketch, read.language, None);
-    [read.features.as_slice(), &memory].concat()
-}
-
-/// Returns the row that a recorded judgement was made on: the features of the diff, and those of memory as they
-/// were recorded; `None` if what was recorded is not of this build's columns.
-pub fn recorded_row(diff: &Diff<'_>, forest: &ForestRecord) -> Option<Vec<f32>> {
-    let memory = from_text(&forest.recalled)?;
-    let mut row = Extractor::default().read(diff).features;
-    row.extend(memory);
-    row.iter().all(|value| value.is_finite()).then_some(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn what_memory_knew_comes_back_to_the_bit(
-            values in prop::collection::vec(
-                prop_oneof![Just(0.0_f32), Just(-0.0), Just(-1.0), any::<f32>()],
-                precedent::COLUMNS,
-            ),
-        ) {
-            let memory: Memory = values.try_into().unwrap();
-            let back = from_text(&to_text(&memory)).unwrap();
-            prop_assert_eq!(back.map(f32::to_bits), memory.map(f32::to_bits));
-        }
-
-        #[test]
-        fn any_other_text_is_refused_or_written_alike(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let text = STANDARD_NO_PAD.encode(&bytes);
-            if let Some(memory) = from_text(&text) {
-                // A zero that is told is the one thing that can be written in two ways.
-                let again = from_text(&to_text(&memory)).unwrap();
-                prop_assert_eq!(again.map(f32::to_bits), memory.map(f32::to_bits));
-            }
-        }
-    }
-
-    #[test]
-    fn a_text_of_other_columns_is_refused() {
-        let written = to_text(&[1.0; precedent::COLUMNS]);
-        let mut bytes = STANDARD_NO_PAD.decode(&written).unwrap();
-        // A column past the last one.
-        bytes[TOLD_BYTES - 1] |= 0x80;
-        for damaged in [
-            &bytes[..],
-            &bytes[..bytes.len() - 4],
-            &bytes[..TOLD_BYTES - 1],
-            &[],
-        ] {
-            assert_eq!(from_text(&STANDARD_NO_PAD.encode(damaged)), None);
-        }
-        assert_eq!(from_text("no base64!"), None);
-    }
 }

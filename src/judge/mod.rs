@@ -15,6 +15,8 @@ pub mod model;
 pub mod models;
 mod opinion;
 pub mod precedent;
+pub mod priors;
+pub mod row;
 pub mod shelf;
 pub mod shipped;
 pub mod sketch;

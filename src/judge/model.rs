@@ -10,10 +10,11 @@ use crate::judge::drift::Spread;
 use crate::judge::features::{self, Column, schema_digest};
 use crate::judge::forest::Forest;
 use crate::judge::precedent;
+use crate::judge::priors::{self, Priors};
 use crate::judge::train::Protocol;
 
 /// The form of the file; another one is another program's.
-pub const FORM: &str = "crisol.model/1";
+pub const FORM: &str = "crisol.model/2";
 
 /// One look: trees, their calibration, and from where a patch is decided alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,8 @@ pub struct Model {
     pub training: Training,
     /// What was measured of it on the training patches, out of fold.
     pub measured: Measures,
+    /// What is known of generators and languages before memory knows anything.
+    pub priors: Priors,
     /// The first look, before a wargame.
     pub first: Look,
     /// How features were spread over the training rows: what drift is measured against.
@@ -143,17 +146,21 @@ pub enum ModelError {
     /// What drift is measured against does not fit together.
     #[error("its reference number {0} does not fit together")]
     Reference(usize),
+    /// What it knew before counts more right ones than there were.
+    #[error("its priors count more patches that were right than there were")]
+    Priors,
     /// A threshold is no number.
     #[error("a threshold of its {0} look is no number")]
     Threshold(&'static str),
 }
 
-/// Returns the columns of a row: features of the diff, then those of memory.
+/// Returns the columns of a row: features of the diff, those of memory, and what was known before.
 pub fn columns() -> Vec<Column> {
     features::columns()
         .iter()
         .cloned()
         .chain(precedent::columns())
+        .chain(priors::columns())
         .collect()
 }
 
@@ -194,6 +201,9 @@ impl Model {
                 return Err(ModelError::Threshold(name));
             }
         }
+        if !model.priors.hold() {
+            return Err(ModelError::Priors);
+        }
         let broken = model
             .reference
             .iter()
@@ -228,6 +238,8 @@ pub struct Summary<'a> {
     pub bytes: usize,
     /// What it was made from.
     pub training: &'a Training,
+    /// Generators, and languages with patches that passed, whose shares of right ones it was made with.
+    pub known_before: (usize, usize),
     /// What was measured of it.
     pub measured: &'a Measures,
     /// Nodes of the first look, and of the second if there is one.
@@ -245,6 +257,7 @@ pub fn summary<'a>(model: &'a Model, file: &[u8]) -> Summary<'a> {
         schema: &model.schema,
         bytes: file.len(),
         training: &model.training,
+        known_before: (model.priors.generators.len(), model.priors.passed.len()),
         measured: &model.measured,
         nodes: (
             model.first.forest.nodes(),
@@ -286,6 +299,13 @@ impl Summary<'_> {
                 format!(
                     "{patches} patches of {projects} projects: {}",
                     sources.join(", ")
+                ),
+            ),
+            (
+                "known before",
+                format!(
+                    "{} generators, {} languages with wargames",
+                    self.known_before.0, self.known_before.1
                 ),
             ),
             ("seed", protocol.seed.to_string()),

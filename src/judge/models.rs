@@ -160,9 +160,12 @@ impl Models {
         loaded: &Loaded,
         diff: &Diff<'_>,
         first: &ForestRecord,
+        generator: Option<&str>,
     ) -> Option<SecondLookRecord> {
         let permit = self.breaker.ask(Instant::now()).ok()?;
-        let looked = catch_unwind(AssertUnwindSafe(|| code::second_look(loaded, diff, first)));
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            code::second_look(loaded, diff, first, generator)
+        }));
         let Ok(looked) = looked else {
             permit.failed(Instant::now());
             error!(

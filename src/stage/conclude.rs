@@ -205,7 +205,9 @@ impl Concluding<'_> {
         }
         let forest = now.forest.as_ref()?;
         let loaded = self.picked.active.as_deref()?;
-        self.models?.second_look(loaded, contest.diff, forest)
+        let generator = contest.request.facts.generator.as_deref();
+        self.models?
+            .second_look(loaded, contest.diff, forest, generator)
     }
 
     fn agreement(

@@ -6,12 +6,13 @@ use crate::event::decision::RiskRecord;
 use crate::event::patch::Patch;
 use crate::judge::code::{Asked, Scorer, Seen, Sketched};
 use crate::judge::models::{Models, Picked};
+use crate::judge::precedent::generator_hash;
 use crate::judge::{self, Judgement, Opinion, is_remedied, refuted_by_wargame};
 use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::recall::Recalled;
-use crate::table::{VerdictTable, generator_hash};
+use crate::table::VerdictTable;
 
 /// What judging found of one case.
 #[derive(Debug, Clone)]

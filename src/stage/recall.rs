@@ -8,11 +8,12 @@ use crate::event::patch::Patch;
 use crate::event::record::{Batch, Memo, Record};
 use crate::judge::Opinion;
 use crate::judge::precedent::Casebook;
+use crate::judge::precedent::generator_hash;
 use crate::memory::{ExactMemory, First, Inputs, Remembered, key_of};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::judge::Judged;
-use crate::table::{VerdictTable, generator_hash};
+use crate::table::VerdictTable;
 
 /// A patch that memory was asked for.
 #[derive(Debug, Clone)]

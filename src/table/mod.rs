@@ -14,4 +14,4 @@ pub use comparisons::{
 };
 pub use control::ControlTable;
 pub use open_items::{ANY_PACKAGE, Asking, OpenItems, OpenItemsConfig, Place, Standing};
-pub use verdicts::{VerdictTable, VerdictsConfig, generator_hash};
+pub use verdicts::{VerdictTable, VerdictsConfig};

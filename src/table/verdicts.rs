@@ -2,14 +2,13 @@
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::codec::read_json;
 use crate::event::id::{check_cve_id, from_hex};
 use crate::event::limits::EventLimits;
 use crate::event::verdict::{VerdictEvent, WargameVerdict, parse_verdict_key};
 use crate::judge::features::Language;
-use crate::judge::precedent::{Candidate, Casebook, Digest};
+use crate::judge::precedent::{Candidate, Casebook, Digest, generator_hash};
 use crate::judge::sketch::Sketch;
 
 /// Bounds of the table.
@@ -32,11 +31,6 @@ impl Default for VerdictsConfig {
 pub struct VerdictTable {
     book: RwLock<Casebook>,
     limits: EventLimits,
-}
-
-/// Returns how a generator is known among candidates: by the hash of its name.
-pub fn generator_hash(name: &str) -> u64 {
-    xxh3_64(name.as_bytes())
 }
 
 impl VerdictTable {

@@ -513,6 +513,18 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_ends_a_command_without_a_word() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = crisol(&["exploits", "list"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
 fn an_unknown_setting_is_refused_wherever_it_stands() {
     let files = Files::new();
     let file = files.write("crisol.toml", "[kafka]\nbrokres = \"x\"\n");

@@ -10,9 +10,10 @@ use crisol::event::limits::EventLimits;
 use crisol::event::record::{Batch, Handled, Output, Record};
 use crisol::event::topic::Topic;
 use crisol::event::verdict::{VerdictEvent, WargameVerdict, verdict_key};
-use crisol::judge::code::{Loaded, recorded_row};
+use crisol::judge::code::Loaded;
 use crisol::judge::features::Extractor;
 use crisol::judge::models::Models;
+use crisol::judge::row::Row;
 use crisol::judge::shipped::ModelConfig;
 use crisol::pipeline::{Pipeline, PipelineConfig};
 use crisol::policy::RiskConfig;
@@ -202,8 +203,9 @@ fn what_is_recorded_on_an_event_gives_the_same_p_to_the_bit_whatever_was_learnt_
     let model = shipped();
     assert_eq!(record.model, model.digest());
     let again = || {
-        let row = recorded_row(&parse(&asked, &DiffLimits::default()).unwrap(), &record).unwrap();
-        model.model().first.probability(&row)
+        let parsed = parse(&asked, &DiffLimits::default()).unwrap();
+        let row = Row::recorded(model.priors(), &parsed, &record, Some("a")).unwrap();
+        model.model().first.probability(row.values())
     };
     assert_eq!(again().to_bits(), p.to_bits());
     // What was learnt since changes what is said, but not what was said.
@@ -306,6 +308,30 @@ fn a_generators_name_may_cost_an_approval_but_never_wins_one() {
     learn(&lower, WargameVerdict::Mitigated);
     let event = lower.event(&patch("p", &asked, Some("praised")));
     assert_eq!(event["facts"]["judgement"]["finding"], "approves");
+}
+
+#[test]
+fn what_a_model_was_made_with_of_a_name_approves_nothing_by_itself() {
+    let made_with = |accept: f64| {
+        let mut model: Value = serde_json::from_slice(&shipped_with(accept, -1.0)).unwrap();
+        // Few beside the 2,563 that the model was made from, so that anybody's share stays low.
+        model["priors"]["generators"]["praised"] = json!({"c": {"right": 200, "n": 200}});
+        Judge::with(Loaded::read(model.to_string().as_bytes()).unwrap())
+    };
+    let asked = diff("if (length > sizeof(buffer))");
+    let plain = made_with(2.0);
+    let named = plain.p(&patch("p", &asked, Some("praised")));
+    let unnamed = plain.p(&patch("p", &asked, None));
+    let unknown = plain.p(&patch("p", &asked, Some("never seen")));
+    assert!(
+        named > unnamed + 0.01,
+        "{named} {unnamed}: the name says nothing, so this shows nothing"
+    );
+    assert_eq!(unknown.to_bits(), unnamed.to_bits());
+    let event =
+        made_with(f64::midpoint(named, unnamed)).event(&patch("p", &asked, Some("praised")));
+    assert_eq!(forest_of(&event).unnamed, Some(unnamed));
+    assert_eq!(event["facts"]["judgement"]["finding"], "unsure");
 }
 
 #[test]

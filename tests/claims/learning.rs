@@ -126,11 +126,16 @@ fn what_is_no_model_for_this_build_is_refused_and_the_reason_is_told() {
     ]);
     assert!(made.status.success(), "{made:?}");
     let model: Value = serde_json::from_slice(&fs::read(at("model")).unwrap()).unwrap();
-    let broken: [(&str, Value, &str); 5] = [
+    let broken: [(&str, Value, &str); 6] = [
         (
             "/form",
             json!("crisol.model/0"),
             "its form is crisol.model/0",
+        ),
+        (
+            "/priors/passed",
+            json!({"c": {"right": 2, "n": 1}}),
+            "more patches that were right than there were",
         ),
         ("/schema", json!("00"), "made for other features (schema 00"),
         ("/first/forest/threshold/0", json!(null), "not a model"),

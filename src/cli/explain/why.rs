@@ -1,5 +1,6 @@
 //! Why the forest said what it said: from an event and its diff, or from a diff alone.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,8 +14,9 @@ use crate::diff::parse;
 use crate::event::codec::printable;
 use crate::event::decision::ForestRecord;
 use crate::event::id::sha256_hex;
-use crate::judge::code::{Loaded, recorded_row, row_of_stranger};
+use crate::judge::code::Loaded;
 use crate::judge::explain::{Reasons, explain};
+use crate::judge::row::Row;
 use crate::judge::shipped::{read, shipped};
 use crate::role::Settings;
 
@@ -55,6 +57,7 @@ pub(super) struct Why {
 struct Told {
     forest: ForestRecord,
     p: f64,
+    generator: Option<String>,
     digest: String,
     diff: Option<String>,
 }
@@ -138,9 +141,14 @@ impl WhyArgs {
             ));
         }
         let parsed = parse(diff, &settings.diff).map_err(|error| usage(error.to_string()))?;
-        let row = recorded_row(&parsed, &told.forest)
-            .ok_or_else(|| usage("what was recalled is not of this build's columns".to_owned()))?;
-        let reasons = explain(&loaded.model().first, &row);
+        let row = Row::recorded(
+            loaded.priors(),
+            &parsed,
+            &told.forest,
+            told.generator.as_deref(),
+        )
+        .ok_or_else(|| usage("what was recalled is not of this build's columns".to_owned()))?;
+        let reasons = explain(&loaded.model().first, row.values());
         Ok(Why {
             model: told.forest.model.clone(),
             as_recorded: Some(reasons.p.to_bits() == told.p.to_bits()),
@@ -160,7 +168,7 @@ impl WhyArgs {
             as_recorded: None,
             accept: look.accept,
             refuse: look.refuse,
-            reasons: explain(look, &row_of_stranger(&parsed)),
+            reasons: explain(look, Row::of_stranger(loaded.priors(), &parsed).values()),
         })
     }
 
@@ -217,12 +225,14 @@ enum Untold {
 fn told(event: &[u8], diff: Option<String>) -> Result<Told, Untold> {
     let recorded = Recorded::read(event).map_err(Untold::Event)?;
     let judgement = recorded.facts.judgement.into_owned();
+    let generator = recorded.facts.generator.map(Cow::into_owned);
     let (Some(forest), Some(p)) = (judgement.forest, judgement.p) else {
         return Err(Untold::NoForest);
     };
     Ok(Told {
         forest,
         p,
+        generator,
         digest: recorded.digest,
         diff: diff.or(recorded.diff),
     })

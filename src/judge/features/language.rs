@@ -16,10 +16,25 @@ pub enum Family {
 }
 
 /// A language that the features know, or the nearest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
-    /// C and C++ with their headers, and Objective-C.
+    /// C with its headers, Objective-C, and what yacc and lex read.
     C,
+    /// C++ with headers that say so, and Objective-C++.
+    Cpp,
     /// Java, Kotlin, Scala, C#, Swift.
     Java,
     /// Python.
@@ -37,6 +52,7 @@ pub enum Language {
     /// Manifests, lock files, build files and other data.
     Data,
     /// Prose and whatever else.
+    #[default]
     Other,
 }
 
@@ -44,17 +60,17 @@ pub enum Language {
 const EXTENSIONS: &[(&str, Language)] = &[
     ("c", Language::C),
     ("h", Language::C),
-    ("cc", Language::C),
-    ("cpp", Language::C),
-    ("cxx", Language::C),
-    ("c++", Language::C),
-    ("hh", Language::C),
-    ("hpp", Language::C),
-    ("hxx", Language::C),
+    ("cc", Language::Cpp),
+    ("cpp", Language::Cpp),
+    ("cxx", Language::Cpp),
+    ("c++", Language::Cpp),
+    ("hh", Language::Cpp),
+    ("hpp", Language::Cpp),
+    ("hxx", Language::Cpp),
     ("inc", Language::C),
-    ("inl", Language::C),
+    ("inl", Language::Cpp),
     ("m", Language::C),
-    ("mm", Language::C),
+    ("mm", Language::Cpp),
     ("re", Language::C),
     ("y", Language::C),
     ("l", Language::C),
@@ -102,8 +118,9 @@ const EXTENSIONS: &[(&str, Language)] = &[
 const TEST_PARTS: [&str; 6] = ["test", "tests", "testing", "spec", "__tests__", "testdata"];
 
 /// The names that stand on events.
-const NAMES: [(Language, &str); 10] = [
+const NAMES: [(Language, &str); 11] = [
     (Language::C, "c"),
+    (Language::Cpp, "cpp"),
     (Language::Java, "java"),
     (Language::Python, "python"),
     (Language::Rust, "rust"),
@@ -148,7 +165,7 @@ impl Language {
     /// Returns how the language writes comments and strings.
     pub fn family(self) -> Family {
         match self {
-            Self::C | Self::Java | Self::Rust => Family::C,
+            Self::C | Self::Cpp | Self::Java | Self::Rust => Family::C,
             Self::JavaScript | Self::Go | Self::Php => Family::Script,
             Self::Python => Family::Python,
             Self::Ruby | Self::Data => Family::Hash,
@@ -158,7 +175,7 @@ impl Language {
 
     /// Whether a program in it may read or write outside of what it owns.
     pub fn is_memory_unsafe(self) -> bool {
-        self == Self::C
+        matches!(self, Self::C | Self::Cpp)
     }
 
     /// Whether it is code that runs.
@@ -192,6 +209,7 @@ mod tests {
     #[test]
     fn a_language_is_known_by_its_extension_in_any_case() {
         assert_eq!(Language::of("src/a.C"), Language::C);
+        assert_eq!(Language::of("src/a.Cpp"), Language::Cpp);
         assert_eq!(Language::of("a/b.test.TS"), Language::JavaScript);
         assert_eq!(Language::of("Makefile"), Language::Data);
         assert_eq!(Language::of("requirements-dev.txt"), Language::Data);

@@ -51,7 +51,7 @@ impl Default for BoostParams {
             min_hessian: 1e-3,
             row_sample: 0.5,
             column_sample: 0.2,
-            l2: 20.0,
+            l2: 5.0,
             max_bins: 255,
             seed: 0,
             threads: 0,

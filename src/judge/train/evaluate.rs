@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::judge::forest::Draws;
 use crate::judge::model::{Look, decided};
+use crate::judge::priors::Table;
 use crate::judge::train::measure::{Reliability, auc, brier, calibration_error, reliability};
 use crate::judge::train::row::Sample;
 use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
@@ -111,13 +112,19 @@ pub struct Part {
     pub figures: Figures<f64>,
 }
 
+/// What is measured: both looks, and what they know before memory does.
+#[derive(Debug, Clone)]
+pub struct Looks {
+    /// The first look.
+    pub first: Look,
+    /// The second, if there is one.
+    pub second: Option<Look>,
+    /// What both know before.
+    pub priors: Table,
+}
+
 /// Simulates streams of the samples in several orders and measures both looks on them.
-pub fn closed_loop(
-    samples: &[Sample],
-    look: &Look,
-    second: Option<&Look>,
-    simulation: &Simulation,
-) -> Measured {
+pub fn closed_loop(samples: &[Sample], looks: &Looks, simulation: &Simulation) -> Measured {
     let all: Vec<usize> = (0..samples.len()).collect();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for sample in samples {
@@ -134,8 +141,9 @@ pub fn closed_loop(
             &order,
             simulation.taught,
             simulation.explored,
+            &looks.priors,
             &mut draws,
-            |_, row| look.said(row),
+            |_, row| looks.first.said(row),
         );
         let cases: Vec<Case> = arrived
             .iter()
@@ -172,7 +180,7 @@ pub fn closed_loop(
             })
             .collect()
     };
-    let passed: Vec<Vec<Case>> = match second {
+    let passed: Vec<Vec<Case>> = match &looks.second {
         None => Vec::new(),
         Some(second) => arrived_in
             .iter()
@@ -204,7 +212,10 @@ pub fn closed_loop(
         replayed_share: replayed as f64 / pooled.len().max(1) as f64,
         n: samples.len(),
         projects: names.len(),
-        second_look: second.map(|_| second_look(&passed, names.len(), simulation)),
+        second_look: looks
+            .second
+            .as_ref()
+            .map(|_| second_look(&passed, names.len(), simulation)),
         by_source: parts(|sample| sample.source.clone()),
         by_language: parts(|sample| format!("{:?}", sample.language)),
     }

@@ -5,66 +5,26 @@
 //! decisions; and its thresholds are those that hold when the stream is simulated with them, on projects that
 //! the scoring model has not seen.
 
-use serde::{Deserialize, Serialize};
-
 use crate::judge::calibrate::{Calibration, CalibrationError};
 use crate::judge::drift::Spread;
 use crate::judge::forest::{Draws, Forest, Matrix, MatrixError, TrainError};
 use crate::judge::model::{self, Look, decided};
+use crate::judge::priors::{self, Priors, Table};
 use crate::judge::train::folds::by_project;
+use crate::judge::train::known::{counted, without_two};
+use crate::judge::train::protocol::Protocol;
 use crate::judge::train::row::Sample;
-use crate::judge::train::stream::{Arrived, Said, Taught, run, shuffled};
+use crate::judge::train::stream::{Arrived, Said, run, shuffled};
 use crate::judge::train::threshold::accept_at;
 
 /// Shares of verdicts that are known in the streams where chance holds them back.
 const REVEALED: [f64; 3] = [0.3, 0.6, 1.0];
 /// Orders in which each fold's stream is simulated.
 const ORDERS: u64 = 3;
-/// P at and below which a patch may be refused: what is tried. Below 0 nothing is refused.
-const REFUSALS: [f64; 26] = [
-    -1.0, 0.02, 0.03, 0.035, 0.04, 0.045, 0.05, 0.055, 0.06, 0.065, 0.07, 0.075, 0.08, 0.085, 0.09,
-    0.095, 0.1, 0.105, 0.11, 0.115, 0.12, 0.125, 0.13, 0.14, 0.15, 0.16,
-];
+/// P at and below which a patch may be refused: what is tried beside refusing nothing, in steps of 1/400.
+const REFUSALS: std::ops::RangeInclusive<u16> = 8..=64;
 /// What the first closed loop is simulated with, before anything is known.
 const FIRST_REFUSAL: f64 = 0.08;
-
-/// How a look is fitted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Protocol {
-    /// Folds of projects.
-    pub folds: usize,
-    /// The share of what is decided alone that must be right in the simulation. A margin above what is
-    /// promised, because projects differ.
-    pub goal: f64,
-    /// The share of what the second look accepts that must be right out of fold. The margin is wider, because
-    /// it approves, and because what passes its wargame differs more from project to project.
-    pub second_goal: f64,
-    /// The share of what is decided alone that is replayed all the same.
-    pub explored: f64,
-    /// P from which a patch may be accepted; policy's threshold.
-    pub accept: f64,
-    /// What memory learns.
-    pub taught: Taught,
-    /// Groups of columns that no tree may read: those that fit projects rather than patches.
-    pub without: Vec<String>,
-    /// Where chance begins.
-    pub seed: u64,
-}
-
-impl Default for Protocol {
-    fn default() -> Self {
-        Self {
-            folds: 5,
-            goal: 0.952,
-            second_goal: 0.975,
-            explored: 0.1,
-            accept: 0.95,
-            taught: Taught::Replay,
-            without: vec!["word".to_owned(), "operator".to_owned()],
-            seed: 1,
-        }
-    }
-}
 
 /// Why nothing was fitted.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +57,8 @@ pub struct Fitted {
     pub first: Look,
     /// The second look, at what passed its wargame; none where all of that is right, or none of it.
     pub second: Option<Look>,
+    /// What both know before memory does.
+    pub priors: Priors,
     /// How the features that trees may read are spread over the training rows.
     pub reference: Vec<Spread>,
     /// Out-of-fold p and truth of what arrived in the closed loop.
@@ -129,6 +91,9 @@ struct Chosen {
 struct Fitter<'a> {
     samples: &'a [Sample],
     folds: Vec<Vec<usize>>,
+    /// What was known before of a fold's patches, by the fold and by the one that is held out as well: neither is
+    /// counted.
+    priors: Vec<Vec<Table>>,
     /// Whether trees may read a column.
     read: Vec<bool>,
     protocol: &'a Protocol,
@@ -160,6 +125,7 @@ pub fn fit(
         .collect();
     Fitter {
         samples,
+        priors: without_two(samples, &folds, protocol.taught),
         folds,
         read,
         protocol,
@@ -185,7 +151,7 @@ impl Fitter<'_> {
         progress("thresholds by simulation");
         let chosen = self.threshold(&models, &calibration);
         progress("the model of all");
-        let forest = self.fitted(streams.iter(), &|_| true)?;
+        let forest = self.fitted(&streams, None, &|_| true)?;
         let first = Look {
             forest,
             calibration,
@@ -200,6 +166,7 @@ impl Fitter<'_> {
             Err(error) => return Err(error),
         };
         Ok(Fitted {
+            priors: counted(self.samples.iter(), self.protocol.taught),
             reference: self.reference(&streams),
             first,
             second,
@@ -225,9 +192,17 @@ impl Fitter<'_> {
         )
     }
 
+    /// Returns what is known before of a fold's patches by whoever has not seen them, nor those held out.
+    fn priors_for(&self, fold: usize, held_out: Option<usize>) -> Option<&Table> {
+        self.priors.get(fold)?.get(held_out.unwrap_or(fold))
+    }
+
     fn by_chance(&self) -> Vec<Streamed> {
         let mut streams = Vec::new();
         for (fold, members) in self.folds.iter().enumerate() {
+            let Some(priors) = self.priors_for(fold, None) else {
+                continue;
+            };
             for (nth, share) in REVEALED.into_iter().enumerate() {
                 let mut draws = self.draws(1, fold, nth as u64);
                 let order = shuffled(members, &mut draws);
@@ -237,6 +212,7 @@ impl Fitter<'_> {
                     &order,
                     self.protocol.taught,
                     0.0,
+                    priors,
                     &mut draws,
                     |_, _| Said {
                         p: 0.5,
@@ -257,6 +233,9 @@ impl Fitter<'_> {
     ) -> Vec<Streamed> {
         let mut streams = Vec::new();
         for (fold, (members, model)) in self.folds.iter().zip(models).enumerate() {
+            let Some(priors) = self.priors_for(fold, None) else {
+                continue;
+            };
             for nth in 0..ORDERS {
                 let mut draws = self.draws(3, fold, nth);
                 let order = shuffled(members, &mut draws);
@@ -266,6 +245,7 @@ impl Fitter<'_> {
                     &order,
                     self.protocol.taught,
                     explored,
+                    priors,
                     &mut draws,
                     |_, row| {
                         let p = calibration.probability(model.probability(row));
@@ -285,7 +265,8 @@ impl Fitter<'_> {
     /// the stream simulated with it.
     fn threshold(&self, models: &[Forest], calibration: &Calibration) -> Chosen {
         let mut best = Chosen::default();
-        for refuse in REFUSALS {
+        let tried = REFUSALS.map(|step| f64::from(step) / 400.0);
+        for refuse in [-1.0].into_iter().chain(tried) {
             let streams = self.closed_loop(models, calibration, refuse);
             let arrived = || streams.iter().flat_map(|stream| &stream.arrived);
             let all = arrived().count().max(1) as f64;
@@ -324,27 +305,39 @@ impl Fitter<'_> {
         wanted: impl Fn(&Sample) -> bool,
     ) -> Result<Vec<Forest>, FitError> {
         (0..self.folds.len())
-            .map(|fold| {
-                let others = streams.iter().filter(|stream| stream.fold != fold);
-                self.fitted(others, &wanted)
-            })
+            .map(|fold| self.fitted(streams, Some(fold), &wanted))
             .collect()
     }
 
-    fn fitted<'s>(
+    /// Returns a model fitted to the streams of all folds but the one that is held out.
+    fn fitted(
         &self,
-        streams: impl Iterator<Item = &'s Streamed>,
+        streams: &[Streamed],
+        held_out: Option<usize>,
         wanted: &impl Fn(&Sample) -> bool,
     ) -> Result<Forest, FitError> {
         let mut rows = Matrix::empty(self.read.len())?;
         let mut labels = Vec::new();
         let mut row = Vec::with_capacity(self.read.len());
-        for arrived in streams.flat_map(|stream| &stream.arrived) {
-            if let Some(sample) = self.samples.get(arrived.sample).filter(|s| wanted(s)) {
-                // No tree splits a column that has one value.
+        let streams = streams
+            .iter()
+            .filter(|stream| Some(stream.fold) != held_out);
+        for stream in streams {
+            let Some(priors) = self.priors_for(stream.fold, held_out) else {
+                continue;
+            };
+            for arrived in &stream.arrived {
+                let Some(sample) = self.samples.get(arrived.sample).filter(|s| wanted(s)) else {
+                    continue;
+                };
                 row.clear();
-                let columns = arrived.features.iter().zip(&self.read);
-                row.extend(columns.map(|(value, read)| if *read { *value } else { 0.0 }));
+                row.extend_from_slice(&arrived.features);
+                if let Some(known) = row.last_chunk_mut::<{ priors::COLUMNS }>() {
+                    *known = priors.features(sample.language, Some(sample.generator));
+                }
+                // No tree splits a column that has one value.
+                let unread = row.iter_mut().zip(&self.read).filter(|(_, read)| !**read);
+                unread.for_each(|(value, _)| *value = 0.0);
                 rows.push_row(&row)?;
                 labels.push(sample.label);
             }
@@ -390,7 +383,7 @@ impl Fitter<'_> {
         let calibration = Calibration::fit(&scored)?;
         let accept = accept_at(&calibration, &scored, self.protocol.second_goal);
         Ok(Look {
-            forest: self.fitted(streams.iter(), &passed)?,
+            forest: self.fitted(streams, None, &passed)?,
             calibration,
             accept,
             refuse: 0.0,

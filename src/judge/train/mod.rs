@@ -3,13 +3,16 @@
 mod evaluate;
 mod fit;
 mod folds;
+mod known;
 pub mod measure;
+mod protocol;
 mod row;
 mod stream;
 mod threshold;
 
-pub use evaluate::{Figures, Measured, Simulation, closed_loop};
-pub use fit::{Fit, FitError, Fitted, Protocol, fit};
+pub use evaluate::{Figures, Looks, Measured, Simulation, closed_loop};
+pub use fit::{Fit, FitError, Fitted, fit};
 pub use folds::by_project;
+pub use protocol::Protocol;
 pub use row::{LabelledPatch, Replay, RowError, Sample};
 pub use stream::{Arrived, Said, Taught, run, shuffled};

@@ -1,10 +1,10 @@
 //! Labelled patches: what a model learns from, and is measured on.
 
 use serde::Deserialize;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::diff::{DiffLimits, parse};
 use crate::judge::features::{Extractor, Language};
+use crate::judge::precedent::generator_hash;
 use crate::judge::sketch::Sketch;
 
 /// What generators that are people are called by.
@@ -86,7 +86,9 @@ pub struct Sample {
     pub sketch: Sketch,
     /// The language of most of its changed lines.
     pub language: Language,
-    /// The hash of who made it.
+    /// Who made it.
+    pub made_by: String,
+    /// The hash of that.
     pub generator: u64,
     /// The flaw.
     pub instance: String,
@@ -128,7 +130,8 @@ impl LabelledPatch {
             edit: read.features,
             sketch: read.sketch,
             language: read.language,
-            generator: xxh3_64(tool.as_bytes()),
+            generator: generator_hash(&tool),
+            made_by: tool,
             instance: self.instance,
             project: self.project,
             source: self.source,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::forest::Draws;
 use crate::judge::precedent::{Candidate, Casebook, Digest};
+use crate::judge::priors::Table;
 use crate::judge::train::row::Sample;
 
 /// What memory learns of a candidate that is replayed.
@@ -15,6 +16,18 @@ pub enum Taught {
     Replay,
     /// Whether it is right: nobody knows that in service, so this is an upper bound.
     Label,
+}
+
+impl Taught {
+    /// Returns what memory learns of a sample that is replayed; `None` if that came to no end.
+    pub fn verdict(self, sample: &Sample) -> Option<bool> {
+        let said = sample.replay.mitigated();
+        match self {
+            Self::Replay => said,
+            // What came to no end teaches nothing in either case.
+            Self::Label => said.map(|_| sample.label),
+        }
+    }
 }
 
 /// What a judge says of a candidate in a stream.
@@ -31,7 +44,7 @@ pub struct Said {
 pub struct Arrived {
     /// Its place among the samples.
     pub sample: usize,
-    /// Its features, memory included.
+    /// Its features, those of memory and of what was known before included.
     pub features: Vec<f32>,
     /// What the judge said.
     pub said: Said,
@@ -39,13 +52,14 @@ pub struct Arrived {
     pub replayed: bool,
 }
 
-/// Sends samples in this order past a judge. Of those that it decides, `explored` (a share, 0 to 1) are
+/// Sends samples in this order past a judge who knew `priors` before. Of those that it decides, `explored` (a share, 0 to 1) are
 /// replayed all the same, drawn with `draws`.
 pub fn run(
     samples: &[Sample],
     order: &[usize],
     taught: Taught,
     explored: f64,
+    priors: &Table,
     draws: &mut Draws,
     mut judge: impl FnMut(usize, &[f32]) -> Said,
 ) -> Vec<Arrived> {
@@ -63,22 +77,17 @@ pub fn run(
             sample.language,
             Some(sample.generator),
         );
-        let row = [sample.edit.as_slice(), &memory].concat();
+        let before = priors.features(sample.language, Some(sample.generator));
+        let row = [sample.edit.as_slice(), &memory, &before].concat();
         let said = judge(at, &row);
         // Drawn for each, so that one that is decided otherwise does not change what is drawn later.
         let chosen = draws.unit() < explored;
         let replayed = said.decided.is_none() || chosen;
-        let verdict = sample.replay.mitigated().filter(|_| replayed);
-        let verdict = match taught {
-            Taught::Replay => verdict,
-            // What came to no end teaches nothing in either case.
-            Taught::Label => verdict.map(|_| sample.label),
-        };
         let candidate = Candidate {
             sketch: sample.sketch.clone(),
             language: sample.language,
             generator: Some(sample.generator),
-            mitigated: verdict,
+            mitigated: taught.verdict(sample).filter(|_| replayed),
         };
         casebook.learn(&sample.instance, digest, candidate);
         arrived.push(Arrived {
