@@ -98,7 +98,7 @@ pub struct Scorer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
     /// What it says.
-    Judged(Box<(Judgement, Sketched)>),
+    Judged(Box<Judgement>, Box<Sketched>),
     /// The patch changes no code that runs beside tests, so it is like nothing that the model learnt from.
     NoSource,
 }
@@ -176,12 +176,12 @@ impl Scorer {
         let own = book.of(asked.cve_id, asked.digest);
         let refuted = own.and_then(|own| own.mitigated) == Some(false);
         let judgement = judged(loaded, &self.row, to_text(&memory), refuted)?;
-        let sketched = Sketched {
+        let sketched = Box::new(Sketched {
             sketch: read.sketch,
             language: read.language,
             known: own.is_some(),
-        };
-        Some(Seen::Judged(Box::new((judgement, sketched))))
+        });
+        Some(Seen::Judged(Box::new(judgement), sketched))
     }
 }
 

@@ -146,8 +146,7 @@ impl Models {
             }
         };
         permit.succeeded();
-        if let Seen::Judged(judged) = &seen {
-            let (judgement, _) = &**judged;
+        if let Seen::Judged(judgement, _) = &seen {
             self.count(scorer, picked, loaded, judgement);
         }
         Some(seen)

@@ -100,10 +100,9 @@ impl Judges<'_> {
             };
             // A patch at a time: held for a batch, a verdict that is waiting to be learnt would stop all workers.
             let seen = models.first_look(scorer, self.picked, &asked, &self.verdicts.read());
-            if let Some(Seen::Judged(seen)) = seen {
-                let (by_forest, sketch) = *seen;
-                judgement = by_forest;
-                sketched = Some(Box::new(sketch));
+            if let Some(Seen::Judged(by_forest, sketch)) = seen {
+                judgement = *by_forest;
+                sketched = Some(sketch);
             }
         }
         let risk = assess_risk(diff, judgement.pure_bump, self.risk);

@@ -104,8 +104,12 @@ impl Numbered {
         hash
     }
 
+    /// In place: a new one would be made elsewhere and copied here for every file.
     fn clear(&mut self) {
-        *self = Self::default();
+        if self.next > 0 {
+            self.slots.fill((0, 0));
+            self.next = 0;
+        }
     }
 }
 
