@@ -9,7 +9,7 @@ use super::relay::{self, Answer};
 use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, Work};
 use super::target::Tree;
 use crate::exploit::{
-    Complete, Condition, Exploit, Matcher, Means, Observed, Step, Strength, Variant,
+    Complete, Condition, Drawn, Exploit, Matcher, Means, Observed, Step, Strength, Variant,
 };
 
 /// What is tried.
@@ -51,21 +51,21 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Tries it once, with this canary.
+    /// Tries it once, with what was drawn for it.
     ///
     /// # Errors
     /// [`ArenaError`] if it could not be run at all.
-    pub(super) fn attempt(&self, attempt: &Attempt<'_>, canary: &str) -> Result<Seen, ArenaError> {
+    pub(super) fn attempt(&self, attempt: &Attempt<'_>, drawn: &Drawn) -> Result<Seen, ArenaError> {
         match attempt.means {
-            Means::Run(line) => self.line(attempt, line, canary),
-            Means::Http(steps) => self.steps(attempt, steps, canary),
+            Means::Run(line) => self.line(attempt, line, drawn),
+            Means::Http(steps) => self.steps(attempt, steps, drawn),
         }
     }
 
-    fn line(&self, attempt: &Attempt<'_>, line: &str, canary: &str) -> Result<Seen, ArenaError> {
-        let fixtures = &self.exploit.target.fixtures;
-        let (ran, looked) = self.run(line, attempt.variant, canary, fixtures, |ran, work| {
-            look(&observed(ran, canary), work, attempt)
+    fn line(&self, attempt: &Attempt<'_>, line: &str, drawn: &Drawn) -> Result<Seen, ArenaError> {
+        let fixtures = &self.exploit.fixtures(drawn);
+        let (ran, looked) = self.run(line, attempt.variant, drawn, fixtures, |ran, work| {
+            look(&observed(ran, drawn), work, attempt)
         })?;
         let (complete, marks) = match attempt.complete {
             Some(complete) => (is_complete(complete, &ran), marks(complete, &ran)),
@@ -84,25 +84,25 @@ impl Place<'_> {
         &self,
         attempt: &Attempt<'_>,
         steps: &[Step],
-        canary: &str,
+        drawn: &Drawn,
     ) -> Result<Seen, ArenaError> {
-        let mut fixtures = self.exploit.target.fixtures.clone();
+        let mut fixtures = self.exploit.fixtures(drawn);
         if let Some(service) = &self.exploit.service {
             let limits = self.exploit.limits;
-            let plan = relay::plan(service, steps, attempt.variant, canary, limits);
+            let plan = relay::plan(service, steps, attempt.variant, drawn, limits);
             fixtures.insert(relay::PLAN_PATH.to_owned(), plan);
         }
         fixtures.insert(relay::SCRIPT_PATH.to_owned(), relay::SCRIPT.to_owned());
         let (ran, beside) = self.run(
             relay::LINE,
             attempt.variant,
-            canary,
+            drawn,
             &fixtures,
             |ran, work| {
                 if attempt.matchers.is_empty() {
                     return None;
                 }
-                look(&observed(ran, canary), work, attempt)
+                look(&observed(ran, drawn), work, attempt)
             },
         )?;
         let exchange = relay::exchange(&ran.stdout, steps);
@@ -112,7 +112,7 @@ impl Place<'_> {
             .iter()
             .zip(answers)
             .filter(|(step, _)| !step.matchers.is_empty())
-            .map(|(step, answer)| answered(step, answer?, canary))
+            .map(|(step, answer)| answered(step, answer?, drawn))
             .collect();
         let of_steps = attempt.steps.holds(each.iter().map(Option::is_some));
         let found = match attempt.steps {
@@ -137,7 +137,7 @@ impl Place<'_> {
         &self,
         line: &str,
         variant: &Variant,
-        canary: &str,
+        drawn: &Drawn,
         fixtures: &BTreeMap<String, String>,
         look: impl FnOnce(&Ran, &Work) -> T,
     ) -> Result<(Ran, T), ArenaError> {
@@ -145,7 +145,8 @@ impl Place<'_> {
         let run = Run {
             line,
             environment: vec![
-                named("CRISOL_CANARY", canary),
+                named("CRISOL_CANARY", drawn.canary()),
+                named("CRISOL_DRAWN", &drawn.json()),
                 named("CRISOL_VARIANT", &variant.name),
                 named("NODE_PATH", "/target/node_modules"),
                 named("PYTHONPATH", "/target"),
@@ -178,13 +179,13 @@ fn look(observed: &Observed<'_>, work: &Work, attempt: &Attempt<'_>) -> Option<O
 }
 
 /// Returns what is worth what a step sees in an answer, if it sees what it looks for.
-fn answered(step: &Step, answer: &Answer, canary: &str) -> Option<Option<Strength>> {
+fn answered(step: &Step, answer: &Answer, drawn: &Drawn) -> Option<Option<Strength>> {
     let observed = Observed {
         stdout: &answer.body,
         stderr: &answer.head,
         status: answer.status,
         timed_out: false,
-        canary,
+        drawn,
     };
     holds(step.matchers_condition, &step.matchers, &observed, |_| None)
 }
@@ -219,7 +220,7 @@ fn marks(complete: &Complete, ran: &Ran) -> usize {
     lines.filter(|line| *line == complete.delivered).count()
 }
 
-fn observed<'r>(ran: &'r Ran, canary: &'r str) -> Observed<'r> {
+fn observed<'r>(ran: &'r Ran, drawn: &'r Drawn) -> Observed<'r> {
     Observed {
         stdout: &ran.stdout,
         stderr: &ran.stderr,
@@ -228,6 +229,6 @@ fn observed<'r>(ran: &'r Ran, canary: &'r str) -> Observed<'r> {
             Ended::TimedOut | Ended::TooMuchOutput => None,
         },
         timed_out: ran.ended == Ended::TimedOut,
-        canary,
+        drawn,
     }
 }

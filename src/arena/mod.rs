@@ -17,6 +17,7 @@ mod baseline;
 mod bump;
 mod cgroup;
 mod claim;
+mod client;
 mod excerpt;
 mod filter;
 mod launch;

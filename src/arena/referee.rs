@@ -19,7 +19,7 @@ use super::target::{TargetError, Targets, Tree};
 use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::codec::printable;
 use crate::event::verdict::WargameVerdict;
-use crate::exploit::{Condition, Exploit, Variant};
+use crate::exploit::{Condition, Drawn, Exploit, Seed, Variant};
 
 /// Runs wargames.
 #[derive(Debug, Clone, Copy)]
@@ -303,6 +303,12 @@ impl Game<'_> {
         }
     }
 
+    /// Draws what only one run knows.
+    fn drawn(&self, run: &str) -> Drawn {
+        self.exploit
+            .draw(&Seed::new(Uuid::new_v4().into_bytes()), run)
+    }
+
     fn attack_as<'p>(&'p self, variant: &'p Variant) -> Attempt<'p> {
         let attack = &self.exploit.attack;
         Attempt {
@@ -328,7 +334,7 @@ impl Game<'_> {
             progress(&variant.name)?;
             let kept = self.kept(phase, &variant.name);
             let place = self.place(tree, kept.as_deref());
-            let seen = place.attempt(&self.attack_as(variant), &canary())?;
+            let seen = place.attempt(&self.attack_as(variant), &self.drawn(&variant.name))?;
             let outcome = if seen.found {
                 Outcome::Exploited
             } else if seen.complete {
@@ -374,7 +380,7 @@ impl Game<'_> {
             };
             let kept = self.kept(phase, &check.id);
             let place = self.place(tree, kept.as_deref());
-            let seen = place.attempt(&attempt, &canary())?;
+            let seen = place.attempt(&attempt, &self.drawn(&check.id))?;
             let outcome = if seen.found && seen.complete {
                 Outcome::Passed
             } else {
@@ -386,11 +392,6 @@ impl Game<'_> {
         }
         Ok(broken)
     }
-}
-
-/// Returns what only one run knows.
-fn canary() -> String {
-    Uuid::new_v4().simple().to_string()
 }
 
 fn told(verdict: WargameVerdict, error: impl std::fmt::Display) -> Found {

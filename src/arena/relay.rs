@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::exploit::{Limits, Service, Step, Variant};
+use crate::exploit::{Drawn, Limits, Service, Step, Variant};
 
 /// What runs inside.
 pub(super) const SCRIPT: &str = include_str!("relay.py");
@@ -72,19 +72,19 @@ pub(super) fn plan(
     service: &Service,
     steps: &[Step],
     variant: &Variant,
-    canary: &str,
+    drawn: &Drawn,
     limits: Limits,
 ) -> String {
     let requests: Vec<String> = steps
         .iter()
-        .flat_map(|step| step.requests(&variant.values, canary))
+        .flat_map(|step| step.requests(&variant.values, drawn))
         .map(|request| STANDARD.encode(request))
         .collect();
     let output = (limits.output_kb << 10).saturating_sub(AROUND);
     let each = output / (requests.len() as u64).max(1);
     let plan = Plan {
         start: &service.start,
-        port: service.ready.tcp,
+        port: service.ready.tcp.number(drawn).unwrap_or_default(),
         within_s: service.ready.within_s,
         alive_after: service.alive_after,
         requests,
