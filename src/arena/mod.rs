@@ -17,6 +17,7 @@ mod baseline;
 mod bump;
 mod cgroup;
 mod claim;
+mod evidence;
 mod excerpt;
 mod filter;
 mod launch;
@@ -27,6 +28,7 @@ mod report;
 mod ring;
 mod sandbox;
 mod shelf;
+mod surroundings;
 mod tamper;
 mod target;
 
