@@ -11,12 +11,14 @@
 //!     S -->|output, exit, files| R --> V[verdict with evidence]
 //! ```
 
+mod answer;
 mod apply;
 mod attempt;
 mod baseline;
 mod bump;
 mod cgroup;
 mod claim;
+mod client;
 mod evidence;
 mod excerpt;
 mod filter;
