@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use tracing::warn;
 
-use super::relay::{self, Answer};
-use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, Work};
+use super::answer::Answer;
+use super::client::{ANSWERS, ANSWERS_PATH, LIBRARY};
+use super::evidence::{Watch, limited};
+use super::relay;
+use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, ServiceRun, Work};
+use super::surroundings::{ARENA, Surroundings};
 use super::target::Tree;
 use crate::exploit::{
-    Complete, Condition, Drawn, Exploit, Matcher, Means, Observed, Step, Strength, Variant,
+    Complete, Condition, Drawn, Exploit, Kind, Matcher, MatcherKind, Means, Observed, Origin,
+    Service, Step, Strength, Variant,
 };
 
 /// What is tried.
@@ -23,6 +30,8 @@ pub(super) struct Attempt<'a> {
     pub(super) complete: Option<&'a Complete>,
     /// Whether every step must see what it looks for, or one is enough.
     pub(super) steps: Condition,
+    /// For an attack, how long its evidence is waited for after its end; a benign check leaves none.
+    pub(super) linger: Option<Duration>,
 }
 
 /// What was seen of it.
@@ -37,6 +46,8 @@ pub(super) struct Seen {
     pub(super) complete: bool,
     /// How often it said that it was delivered.
     pub(super) marks: usize,
+    /// Why there could have been no evidence, where there was none.
+    pub(super) tampered: Option<String>,
 }
 
 /// Where something is tried.
@@ -48,6 +59,14 @@ pub(super) struct Place<'a> {
     pub(super) tree: &'a Tree,
     /// Where what a run leaves behind is copied to, if anybody wants to look.
     pub(super) keep: Option<&'a Path>,
+}
+
+/// What a run left behind.
+struct Left {
+    ran: Ran,
+    /// What evidence beside its answers is worth, if there is any.
+    evidence: Option<Option<Strength>>,
+    tampered: Option<String>,
 }
 
 impl Place<'_> {
@@ -63,19 +82,32 @@ impl Place<'_> {
     }
 
     fn line(&self, attempt: &Attempt<'_>, line: &str, drawn: &Drawn) -> Result<Seen, ArenaError> {
-        let fixtures = &self.exploit.fixtures(drawn);
-        let (ran, looked) = self.run(line, attempt.variant, drawn, fixtures, |ran, work| {
-            look(&observed(ran, drawn), work, attempt)
-        })?;
+        let mut fixtures = self.exploit.fixtures(drawn);
+        let mut line = line.to_owned();
+        if let Some(service) = &self.exploit.service {
+            fixtures.insert(ANSWERS_PATH.to_owned(), ANSWERS.to_owned());
+            if let Some(beside) = &service.beside {
+                let places: Vec<String> = beside.ready.iter().map(|at| drawn.fill(at)).collect();
+                fixtures.insert(WAIT_PATH.to_owned(), WAIT.to_owned());
+                line = format!(
+                    "{{ {}\n}} >/tmp/beside.log 2>&1 &\n/usr/bin/python3 -I {WAIT_PATH} {} || exit 70\n{line}",
+                    drawn.fill(&beside.start),
+                    places.join(" ")
+                );
+            }
+        }
+        let left = self.run(attempt, &line, drawn, &fixtures)?;
+        let ran = left.ran;
         let (complete, marks) = match attempt.complete {
             Some(complete) => (is_complete(complete, &ran), marks(complete, &ran)),
             None => (matches!(ran.ended, Ended::Exited(_)), 0),
         };
         Ok(Seen {
-            found: looked.is_some(),
-            strength: looked.flatten(),
+            found: left.evidence.is_some(),
+            strength: left.evidence.flatten(),
             complete,
             marks,
+            tampered: left.tampered,
             ran,
         })
     }
@@ -87,25 +119,17 @@ impl Place<'_> {
         drawn: &Drawn,
     ) -> Result<Seen, ArenaError> {
         let mut fixtures = self.exploit.fixtures(drawn);
+        let requests = relay::requests(steps, attempt.variant, drawn);
         if let Some(service) = &self.exploit.service {
-            let limits = self.exploit.limits;
-            let plan = relay::plan(service, steps, attempt.variant, drawn, limits);
+            let port = port_of(service, drawn);
+            let plan = relay::plan(service, port, &requests, drawn, self.exploit.limits);
             fixtures.insert(relay::PLAN_PATH.to_owned(), plan);
         }
         fixtures.insert(relay::SCRIPT_PATH.to_owned(), relay::SCRIPT.to_owned());
-        let (ran, beside) = self.run(
-            relay::LINE,
-            attempt.variant,
-            drawn,
-            &fixtures,
-            |ran, work| {
-                if attempt.matchers.is_empty() {
-                    return None;
-                }
-                look(&observed(ran, drawn), work, attempt)
-            },
-        )?;
-        let exchange = relay::exchange(&ran.stdout, steps);
+        fixtures.insert(ANSWERS_PATH.to_owned(), ANSWERS.to_owned());
+        let left = self.run(attempt, relay::LINE, drawn, &fixtures)?;
+        let (ran, beside) = (left.ran, left.evidence);
+        let exchange = relay::exchange(&ran.stdout, &requests, drawn.canary());
         let answers = exchange.answers.iter().map(Option::as_ref);
         let answers = answers.chain(std::iter::repeat(None));
         let each: Vec<Option<Option<Strength>>> = steps
@@ -115,60 +139,199 @@ impl Place<'_> {
             .map(|(step, answer)| answered(step, answer?, drawn))
             .collect();
         let of_steps = attempt.steps.holds(each.iter().map(Option::is_some));
+        let gives_away = attempt.linger.is_some() && exchange.gives_away;
         let found = match attempt.steps {
-            Condition::Or => of_steps || beside.is_some(),
+            Condition::Or => of_steps || beside.is_some() || gives_away,
             Condition::And => of_steps && (attempt.matchers.is_empty() || beside.is_some()),
         };
+        let strengths = each.into_iter().flatten().flatten();
         Ok(Seen {
             found,
-            strength: each
-                .into_iter()
-                .flatten()
-                .flatten()
+            strength: strengths
                 .chain(beside.flatten())
+                .chain(gives_away.then_some(Strength::Outside))
                 .max(),
             complete: exchange.is_complete && ran.ended == Ended::Exited(0),
             marks: 0,
+            tampered: left.tampered,
             ran,
         })
     }
 
-    fn run<T>(
+    /// Runs a line, beside its service if it has one, and looks for evidence: after its end, once more after a while,
+    /// and at last when nothing runs any more.
+    fn run(
         &self,
+        attempt: &Attempt<'_>,
         line: &str,
-        variant: &Variant,
         drawn: &Drawn,
         fixtures: &BTreeMap<String, String>,
-        look: impl FnOnce(&Ran, &Work) -> T,
-    ) -> Result<(Ran, T), ArenaError> {
-        let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    ) -> Result<Left, ArenaError> {
+        let exploit = self.exploit;
+        let mut reads = vec![(self.case.to_owned(), "/case")];
+        if exploit.service.is_none() {
+            reads.push((self.tree.directory.clone(), "/target"));
+        }
         let run = Run {
             line,
-            environment: vec![
-                named("CRISOL_CANARY", drawn.canary()),
-                named("CRISOL_DRAWN", &drawn.json()),
-                named("CRISOL_VARIANT", &variant.name),
-                named("NODE_PATH", "/target/node_modules"),
-                named("PYTHONPATH", "/target"),
-                named("PYTHONDONTWRITEBYTECODE", "1"),
-            ],
-            reads: vec![
-                (self.case.to_owned(), "/case"),
-                (self.tree.directory.clone(), "/target"),
-            ],
+            environment: self.environment(attempt.variant, drawn),
+            reads,
             writes: Vec::new(),
             fixtures,
-            limits: self.exploit.limits,
+            limits: exploit.limits,
         };
-        self.sandbox.run(&run, |ran, work| {
-            if let Some(keep) = self.keep
-                && let Err(error) = work.copy_to(keep)
-            {
-                warn!(%error, to = %keep.display(), "what a run left behind cannot be kept");
-            }
-            look(ran, work)
+        let own = exploit.fixtures(drawn);
+        let start = exploit.service.as_ref().map(|service| drawn.fill(&service.start));
+        let service = exploit.service.as_ref().zip(start.as_deref());
+        let service =
+            service.map(|(service, start)| self.service(service, start, attempt.variant, drawn, &own));
+        let mut session = self.sandbox.start(&run, service.as_ref())?;
+        let places = match attempt.linger {
+            Some(_) => places(attempt.matchers, drawn),
+            None => Vec::new(),
+        };
+        let watch = Watch::begin(session.work(), places);
+        let ran = session.finish()?;
+        let look = |work: &Work| match attempt.matchers.is_empty() {
+            true => None,
+            false => look(&observed(&ran, drawn), work, attempt),
+        };
+        let mut evidence = look(session.work());
+        let mut limits = None;
+        if let Some(linger) = attempt.linger
+            && evidence.is_none()
+            && service.is_some()
+        {
+            limits = limited(&session.processes());
+            thread::sleep(linger);
+        }
+        session.end_service();
+        if service.is_some() {
+            evidence = evidence.or_else(|| look(session.work()));
+        }
+        let tampered = match evidence {
+            None => watch.tampering(session.work()).or(limits),
+            Some(_) => None,
+        };
+        if let Some(keep) = self.keep
+            && let Err(error) = session.work().copy_to(keep)
+        {
+            warn!(%error, to = %keep.display(), "what a run left behind cannot be kept");
+        }
+        Ok(Left {
+            ran,
+            evidence,
+            tampered,
         })
     }
+
+    /// Returns what a line sees of the harness.
+    fn environment(&self, variant: &Variant, drawn: &Drawn) -> Vec<(String, String)> {
+        let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut all = vec![
+            named("CRISOL_CANARY", drawn.canary()),
+            named("CRISOL_VARIANT", &variant.name),
+            named("CRISOL_DRAWN", &drawn.json()),
+            named("PYTHONDONTWRITEBYTECODE", "1"),
+            named("PYTHONNOUSERSITE", "1"),
+        ];
+        let target = &self.exploit.target;
+        if self.exploit.service.is_some() {
+            all.push(named("PYTHONPATH", LIBRARY));
+        } else if target.kind == Kind::Library || matches!(target.origin, Origin::Package(_)) {
+            all.push(named("NODE_PATH", "/target/node_modules"));
+            all.push(named("PYTHONPATH", "/target"));
+        }
+        all
+    }
+
+    /// Returns the service of a run; one that is apart sees nothing of the harness.
+    fn service<'r>(
+        &'r self,
+        service: &Service,
+        start: &'r str,
+        variant: &Variant,
+        drawn: &'r Drawn,
+        fixtures: &'r BTreeMap<String, String>,
+    ) -> ServiceRun<'r> {
+        let (port, within_s) = (port_of(service, drawn), service.ready.within_s);
+        let directory = self.tree.directory.as_path();
+        if !self.exploit.is_apart() {
+            return ServiceRun {
+                line: start,
+                environment: self.environment(variant, drawn),
+                reads: vec![
+                    (self.case.to_owned(), "/case"),
+                    (directory.to_owned(), "/target"),
+                ],
+                tree: None,
+                fixtures,
+                files: BTreeMap::new(),
+                directories: Vec::new(),
+                surroundings: Surroundings::drawn(ARENA),
+                port,
+                within_s,
+            };
+        }
+        let target = drawn.get("target").unwrap_or("/srv/app");
+        let is_source = matches!(self.exploit.target.origin, Origin::Source(_));
+        let variables = service.env.iter();
+        let mut environment: Vec<(String, String)> = variables
+            .map(|(name, value)| (name.clone(), drawn.fill(value)))
+            .collect();
+        let mut set = |name: &str, value: String| environment.push((name.to_owned(), value));
+        set("PYTHONDONTWRITEBYTECODE", "1".to_owned());
+        if !is_source {
+            set("NODE_PATH", format!("{target}/node_modules"));
+            set("PYTHONPATH", target.to_owned());
+        }
+        ServiceRun {
+            line: start,
+            environment,
+            // A tree of packages is too large to be copied for each run.
+            reads: match is_source {
+                true => Vec::new(),
+                false => vec![(directory.to_owned(), target)],
+            },
+            tree: is_source.then_some((directory, target)),
+            fixtures,
+            files: service
+                .files
+                .iter()
+                .map(|(path, text)| (drawn.fill(path), drawn.fill(text)))
+                .collect(),
+            directories: service.directories.iter().map(|path| drawn.fill(path)).collect(),
+            surroundings: Surroundings::drawn(drawn.get("work").unwrap_or("/srv/data")),
+            port,
+            within_s,
+        }
+    }
+}
+
+/// Waits until addresses take connections: each as address and port.
+const WAIT: &str = "import socket, sys, time
+for place in sys.argv[1:]:
+    host, _, port = place.rpartition(':')
+    for _ in range(500):
+        try:
+            socket.create_connection((host.strip('[]'), int(port)), 1).close()
+            break
+        except OSError:
+            time.sleep(0.02)
+    else:
+        sys.exit('not ready: ' + place)
+";
+const WAIT_PATH: &str = "/crisol/wait.py";
+
+/// Returns the port of a service; one that is none is never ready.
+fn port_of(service: &Service, drawn: &Drawn) -> u16 {
+    service.ready.tcp.number(drawn).unwrap_or(0)
+}
+
+/// Returns where files would be that are evidence.
+fn places(matchers: &[Matcher], drawn: &Drawn) -> Vec<String> {
+    let files = matchers.iter().filter(|matcher| matcher.kind == MatcherKind::File);
+    files.filter_map(|matcher| Some(drawn.fill(matcher.file()?))).collect()
 }
 
 /// Returns what the evidence of a run is worth, if there is any.

@@ -1,7 +1,7 @@
 //! Baselines: what an exploit does to its vulnerable target, kept for a while so that a second patch of the same case
 //! need not have it shown again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) struct Baseline {
     /// The runs that showed it.
     pub(super) runs: Vec<RunReport>,
     /// How often each variant said that it was delivered.
-    pub(super) marks: Vec<usize>,
+    pub(super) marks: BTreeMap<String, usize>,
 }
 
 /// The baselines of an arena.
@@ -112,7 +112,7 @@ mod tests {
         for n in 0..MAX_KEPT + 2 {
             let empty = Baseline {
                 runs: Vec::new(),
-                marks: Vec::new(),
+                marks: BTreeMap::new(),
             };
             baselines.keep(n.to_string(), empty);
         }

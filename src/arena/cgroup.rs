@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
 /// What bounds a run.
@@ -29,9 +30,13 @@ const ROOT: &str = "/sys/fs/cgroup";
 const OURS: &str = "crisol";
 
 /// Makes groups for runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Cgroups {
     bounds: Bounds,
+    /// Whether runs side by side can be given equal shares of the processors.
+    shares_cpu: bool,
+    /// What names of its groups begin with: the arena's claim, so that who comes next can tell the dead's.
+    owner: String,
 }
 
 /// The groups of one run; removed when dropped.
@@ -42,8 +47,8 @@ pub(super) struct Group {
 }
 
 impl Cgroups {
-    /// Returns what this machine has and lets us write.
-    pub(super) fn probe() -> Self {
+    /// Returns what this machine has and lets us write, for groups whose names begin with `owner`.
+    pub(super) fn probe(owner: &str) -> Self {
         let v2 = Path::new(ROOT).join("cgroup.controllers").exists();
         // Of its own: two arenas that open at once must not take each other's for a refusal.
         let own = Uuid::new_v4().simple().to_string();
@@ -57,7 +62,7 @@ impl Cgroups {
         };
         let bounds = if v2 {
             let controls = Path::new(ROOT).join("cgroup.subtree_control");
-            let lends = fs::write(controls, "+memory +pids").is_ok()
+            let lends = fs::write(&controls, "+memory +pids").is_ok()
                 && may_make(&[""])
                 && fs::write(
                     Path::new(ROOT).join(OURS).join("cgroup.subtree_control"),
@@ -74,19 +79,63 @@ impl Cgroups {
         } else {
             Bounds::Rlimits
         };
-        Self { bounds }
+        let shares_cpu = match bounds {
+            Bounds::CgroupV2 => [Path::new(ROOT).to_owned(), Path::new(ROOT).join(OURS)]
+                .iter()
+                .all(|at| fs::write(at.join("cgroup.subtree_control"), "+cpu").is_ok()),
+            Bounds::CgroupV1 => may_make(&["cpu"]),
+            Bounds::Rlimits => false,
+        };
+        Self {
+            bounds,
+            shares_cpu,
+            owner: owner.to_owned(),
+        }
     }
 
     /// Returns what bounds runs here.
-    pub(super) fn bounds(self) -> Bounds {
+    pub(super) fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// Returns the directories in which groups are made.
+    fn parents(&self) -> Vec<PathBuf> {
+        let names: &[&str] = match self.bounds {
+            Bounds::CgroupV2 => &[""],
+            Bounds::CgroupV1 if self.shares_cpu => &["memory", "pids", "cpu"],
+            Bounds::CgroupV1 => &["memory", "pids"],
+            Bounds::Rlimits => &[],
+        };
+        let below = |name: &&str| Path::new(ROOT).join(name).join(OURS);
+        names.iter().map(below).collect()
+    }
+
+    /// Kills what runs of dead owners left behind, and removes their groups.
+    pub(super) fn end_runs_of(&self, owners: &[String]) {
+        let groups = self.parents().into_iter().filter_map(|parent| fs::read_dir(parent).ok());
+        for entry in groups.flatten().filter_map(Result::ok) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if owners.iter().any(|owner| name.starts_with(owner.as_str())) {
+                kill_all(&entry.path());
+                remove(&entry.path());
+            }
+        }
+    }
+
+    /// Removes the directories in which groups were made, where nobody else has one there.
+    pub(super) fn remove_parents(&self) {
+        for parent in self.parents() {
+            // Refused while it holds another's.
+            let _ = fs::remove_dir(parent);
+        }
     }
 
     /// Makes the groups of a run.
     ///
     /// # Errors
     /// If a bound cannot be set.
-    pub(super) fn group(self, name: &str, memory_bytes: u64, pids: u64) -> io::Result<Group> {
+    pub(super) fn group(&self, name: &str, memory_bytes: u64, pids: u64) -> io::Result<Group> {
+        let name = [&self.owner, "-", name].concat();
         let parents: &[(&str, &[(&str, u64)])] = match self.bounds {
             Bounds::CgroupV2 => &[(
                 "",
@@ -107,8 +156,9 @@ impl Cgroups {
             bounds: self.bounds,
         };
         for (parent, bounds) in parents {
-            let directory = Path::new(ROOT).join(parent).join(OURS).join(name);
-            fs::create_dir(&directory)?;
+            let directory = Path::new(ROOT).join(parent).join(OURS).join(&name);
+            // Another process that has just ended may have taken the parent with it.
+            fs::create_dir_all(&directory)?;
             group.directories.push(directory.clone());
             for (file, value) in *bounds {
                 let set = fs::write(directory.join(file), value.to_string());
@@ -117,6 +167,12 @@ impl Cgroups {
                     set?;
                 }
             }
+        }
+        if self.shares_cpu && self.bounds == Bounds::CgroupV1 {
+            // Every group has the same weight from the start; it only has to be one of its own.
+            let directory = Path::new(ROOT).join("cpu").join(OURS).join(&name);
+            fs::create_dir_all(&directory)?;
+            group.directories.push(directory);
         }
         Ok(group)
     }
@@ -132,6 +188,11 @@ impl Group {
             fs::write(directory.join("cgroup.procs"), pid.to_string())?;
         }
         Ok(())
+    }
+
+    /// Returns the numbers of all processes in it; none where there are no groups.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        self.directories.first().map_or_else(Vec::new, |directory| processes(directory))
     }
 
     /// Returns which bounds the run met.
@@ -161,14 +222,38 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         for directory in &self.directories {
-            // Processes that were killed with the first one of their namespace end a moment after it. A group that is
-            // left behind empty bounds nothing and harms nobody.
-            for wait_ms in [0, 1, 2, 4, 8, 16, 32] {
-                thread::sleep(Duration::from_millis(wait_ms));
-                if fs::remove_dir(directory).is_ok() {
-                    break;
-                }
-            }
+            remove(directory);
         }
+    }
+}
+
+/// Removes a group. Processes that were killed with the first one of their namespace end a moment after it; what is still
+/// there then is killed.
+fn remove(directory: &Path) {
+    for wait_ms in [0, 1, 2, 4, 8, 16, 32, 64, 128, 256] {
+        thread::sleep(Duration::from_millis(wait_ms));
+        if fs::remove_dir(directory).is_ok() || !directory.exists() {
+            return;
+        }
+        if wait_ms >= 16 {
+            kill_all(directory);
+        }
+    }
+    tracing::warn!(group = %directory.display(), "a control group cannot be removed; it goes when the next arena opens");
+}
+
+fn processes(directory: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Kills every process of a group: at once where the kernel can (version 2), else one by one.
+fn kill_all(directory: &Path) {
+    if fs::write(directory.join("cgroup.kill"), "1").is_ok() {
+        return;
+    }
+    let numbers = processes(directory).into_iter();
+    for pid in numbers.filter_map(|pid| Pid::from_raw(pid.try_into().ok()?)) {
+        let _ = kill_process(pid, Signal::KILL);
     }
 }

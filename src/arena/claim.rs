@@ -20,6 +20,8 @@ const UNLOCKED: &str = "lock.new";
 #[derive(Debug)]
 pub(super) struct Claim {
     directory: PathBuf,
+    name: String,
+    swept: Vec<String>,
     _lock: File,
 }
 
@@ -30,18 +32,31 @@ impl Claim {
     /// If it cannot be made.
     pub(super) fn make(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
-        let directory = parent.join([PREFIX, &Uuid::new_v4().simple().to_string()].concat());
+        let name = [PREFIX, &Uuid::new_v4().simple().to_string()].concat();
+        let directory = parent.join(&name);
         fs::create_dir(&directory)?;
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
         // Whoever sweeps takes a lock that nobody holds for a dead one's, so it is held before it has its name.
         let lock = File::create_new(directory.join(UNLOCKED))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         fs::rename(directory.join(UNLOCKED), directory.join(LOCK))?;
-        sweep(parent, &directory);
+        let swept = sweep(parent, &directory);
         Ok(Self {
             directory,
+            name,
+            swept,
             _lock: lock,
         })
+    }
+
+    /// Returns its name, which no other process has or had.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the names of the dead that were swept when it was made.
+    pub(super) fn swept(&self) -> &[String] {
+        &self.swept
     }
 
     /// Returns it.
@@ -56,15 +71,16 @@ impl Drop for Claim {
     }
 }
 
-/// Removes what the dead left behind. What cannot be looked at stays: it is somebody else's.
-fn sweep(parent: &Path, own: &Path) {
+/// Removes what the dead left behind, and returns their names. What cannot be looked at stays: it is somebody else's.
+fn sweep(parent: &Path, own: &Path) -> Vec<String> {
+    let mut swept = Vec::new();
     let Ok(entries) = fs::read_dir(parent) else {
-        return;
+        return swept;
     };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        let is_claim = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if !is_claim || path == own {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(PREFIX) || path == own {
             continue;
         }
         // One without a lock is about to get it.
@@ -73,8 +89,10 @@ fn sweep(parent: &Path, own: &Path) {
         };
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(&path);
+            swept.push(name);
         }
     }
+    swept
 }
 
 #[cfg(test)]
@@ -96,6 +114,7 @@ mod tests {
         assert!(living.directory().exists() && second.directory().exists());
         assert!(begun.exists() && foreign.exists());
         assert!(!dead.exists());
+        assert_eq!(second.swept(), ["process-0"]);
         let gone = second.directory().to_owned();
         drop(second);
         assert!(!gone.exists());

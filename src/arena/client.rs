@@ -1,5 +1,12 @@
 //! What trusted clients of services are given to read answers with: `client/answers.py`.
 
+/// A module of Python that asks a service and reads its answer whole, or not at all.
+pub(super) const ANSWERS: &str = include_str!("client/answers.py");
+/// Where a client finds it.
+pub(super) const ANSWERS_PATH: &str = "/case-lib/answers.py";
+/// The directory of that.
+pub(super) const LIBRARY: &str = "/case-lib";
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -1,95 +1,161 @@
 //! The command that builds the walls around a run.
 //!
 //! ```text
-//! [setpriv: nobody, no groups] → prlimit → unshare: a mount namespace → bash → a bounded tmpfs → bwrap → the run
+//! [setpriv: an identity of its own] → prlimit → unshare: users, mounts, [network] → bash
+//!     → bounded tmpfs → [bwrap: the service under test] → bwrap: the line
 //! ```
 //!
 //! - Started as root, bubblewrap would keep what root may read, so identity is dropped before anything else.
-//! - bubblewrap cannot bound the number of files of a tmpfs; so the work directory is mounted one step before it, where
-//!   the referee can also read it after everything inside has ended.
+//! - bubblewrap cannot bound the number of files of a tmpfs; so work directories are mounted one step before it, where
+//!   they can also be read from outside after everything inside has ended.
 //! - The shell closes whatever files Crisol itself was started with: a run would inherit them. (Bash, because other
 //!   shells cannot name files above 9.)
-//! - It waits twice for a line: before it starts, so that it can be put into its control groups, and at the end,
-//!   so that what the run left behind can be looked at.
+//! - A service under test and the trusted client that attacks it share a loopback and nothing else: each has a sandbox,
+//!   process ids, files and (where Crisol is root) an identity of its own. The service is the first process of its
+//!   sandbox, so nothing of the harness is in there with it.
+//! - Each step asks to be killed when its parent ends, so a run ends with its Crisol, however that ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::surroundings::Surroundings;
 use crate::exploit::Limits;
 
-/// The identity of nobody, on Debian and elsewhere.
-const NOBODY: &str = "65534";
 /// Files and directories that a run may make.
 const WORK_INODES: u32 = 8_192;
 /// What a run finds programs by.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// What the trusted client may leave behind, where it has a sandbox beside the service's, in MiB.
+const CLIENT_MB: u64 = 8;
 
-/// Arguments: directory to mount, size, inodes, filter, status, and bubblewrap with its own.
+/// Waits until the outside has put it into control groups and has mapped its identities, and becomes the script: only
+/// what is started after the mapping holds the capabilities of the namespace.
+const WAIT: &str = r#"read -r _ || exit 1; exec bash -c "$0" "$@""#;
+
+/// Makes the work directories, waits until the outside watches them, and starts the run in them.
 const SCRIPT: &str = r#"
 for fd in /proc/$$/fd/*; do
   fd=${fd##*/}
   ((fd > 2 && fd != 255)) && eval "exec $fd>&-"
 done
-read -r _ || exit 1
-mount -t tmpfs -o "size=$2,nr_inodes=$3,mode=0755" none "$1" || exit 1
-mkdir -m 0777 "$1/arena" "$1/tmp" "$1/shm" || exit 1
-filter=$4 status=$5
-shift 5
-bwrap=$1
+slot=$1 filter=$2 size=$3 inodes=$4 client_size=$5 owners=$6 nproc=$7 data=$8 port=$9 within=${10} tree=${11}
+shift 11
+for bound in instances:64 watches:16384; do
+  echo "${bound#*:}" 2>/dev/null > "/proc/sys/user/max_inotify_${bound%:*}"
+done
+directory() {
+  mount -t tmpfs -o "size=$2,nr_inodes=$3,mode=0755" none "$1" &&
+    mkdir -m 0777 "$1/work" "$1/tmp" "$1/shm" "$1/root" && cp -r "$slot/stage/$4/." "$1/" || exit 1
+  ((owners)) && chown -R "$5:$5" "$1/work" "$1/root"
+  :
+}
+walled() {
+  local id=$1 status=$2 bwrap=$3
+  shift 3
+  local as=(setpriv --pdeathsig KILL)
+  ((owners)) && as+=(--reuid "$id" --regid "$id" --clear-groups)
+  exec "${as[@]}" prlimit "--nproc=$nproc" $data "$bwrap" --seccomp 9 --json-status-fd 8 "$@" \
+    9<"$filter" 8>"$slot/told/$status" </dev/null
+}
+words=$1
 shift
-"$bwrap" --seccomp 9 --json-status-fd 8 "$@" 9<"$filter" 8>"$status" </dev/null
+if ((words)); then
+  directory "$slot/service" "$size" "$inodes" service 1
+  directory "$slot/client" "$client_size" "$inodes" client 2
+  if [ -n "$tree" ]; then
+    mount -t tmpfs -o mode=0755 none "$slot/app" && cp -r "$tree/." "$slot/app/" && mount -o remount,ro "$slot/app" || exit 1
+  fi
+  perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0) && ioctl($s, 0x8914, my $up = pack("Z16 s x22", "lo", 0x41)) or exit 1' 2>/dev/null ||
+    ip link set lo up || exit 1
+else
+  directory "$slot/client" "$size" "$inodes" client 2
+fi
+: > "$slot/told/ready"
+read -r _ || exit 1
+if ((words)); then
+  walled 1 service "${@:1:words}" >"$slot/service/log" 2>&1 &
+  service=$!
+  shift "$words"
+  for ((n = 0; n < within * 50; n++)); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+    kill -0 "$service" 2>/dev/null || break
+    sleep 0.02
+  done
+fi
+(walled 2 client "$@")
 exec >/dev/null 2>&1
+read -r _
+if ((words)); then
+  kill -KILL "$service"
+  wait "$service"
+fi
+: > "$slot/told/ended"
 read -r _
 "#;
 
-/// Where the parts of a run stand outside.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'a> {
-    /// Where the work directory is mounted.
-    pub(super) work: &'a Path,
-    /// The filter of system calls.
-    pub(super) filter: &'a Path,
-    /// Where bubblewrap tells what became of the run.
-    pub(super) status: &'a Path,
-}
-
-/// Something of the outside that the run sees.
+/// Something of the outside that a sandbox sees, read-only.
 #[derive(Debug, Clone)]
 pub(super) struct Bind {
-    pub(super) from: std::path::PathBuf,
+    pub(super) from: PathBuf,
     pub(super) to: String,
     pub(super) writable: bool,
+}
+
+/// One sandbox of a run.
+#[derive(Debug)]
+pub(super) struct Inside<'a> {
+    /// What it sees of the outside.
+    pub(super) binds: Vec<Bind>,
+    pub(super) environment: &'a [(String, String)],
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) line: &'a str,
+}
+
+/// The service under test, in a sandbox of its own.
+#[derive(Debug)]
+pub(super) struct Beside<'a> {
+    pub(super) inside: Inside<'a>,
+    /// A tree that is copied, so that no mount names where it came from, and where the service sees it.
+    pub(super) tree: Option<(&'a Path, &'a str)>,
+    /// The client starts once this port takes connections, or after so many seconds.
+    pub(super) port: u16,
+    pub(super) within_s: u64,
 }
 
 /// What is started.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
-    pub(super) places: Places<'a>,
+    /// The directory of the run outside ([`super::sandbox`] makes its parts).
+    pub(super) slot: &'a Path,
+    /// The filter of system calls.
+    pub(super) filter: &'a Path,
     pub(super) bwrap: &'a Path,
     pub(super) limits: Limits,
-    /// Whether single processes must be bounded, because nothing bounds all of them.
+    /// Whether single processes must be bounded in memory, because nothing bounds all of them.
     pub(super) by_process: bool,
-    pub(super) drop_root: bool,
-    pub(super) binds: &'a [Bind],
-    pub(super) environment: &'a [(String, String)],
-    pub(super) line: &'a str,
+    /// The first of three identities: the shell's, the service's, the line's; none where Crisol is an ordinary user.
+    pub(super) first_id: Option<u32>,
+    pub(super) service: Option<Beside<'a>>,
+    pub(super) inside: Inside<'a>,
 }
+
+/// The name of the work directory's mount in a slot.
+pub(super) const CLIENT: &str = "client";
+/// The same of the service's.
+pub(super) const SERVICE: &str = "service";
 
 impl Launch<'_> {
     /// Returns the command; its standard streams are pipes.
     pub(super) fn command(&self) -> Command {
         let mut words: Vec<String> = Vec::new();
         let mut say = |text: &[&str]| words.extend(text.iter().map(|word| (*word).to_owned()));
-        if self.drop_root {
-            say(&[
-                "setpriv",
-                "--reuid",
-                NOBODY,
-                "--regid",
-                NOBODY,
-                "--clear-groups",
-            ]);
+        say(&["setpriv"]);
+        if let Some(id) = self.first_id {
+            let id = id.to_string();
+            say(&["--reuid", &id, "--regid", &id, "--clear-groups"]);
         }
+        // Set with the identity, because a change of it clears the wish.
+        say(&["--pdeathsig", "KILL"]);
         let Limits {
             time_s,
             memory_mb,
@@ -100,31 +166,54 @@ impl Launch<'_> {
         say(&["prlimit", "--core=0", "--nofile=1024"]);
         // No process alone may use more than all cores could together.
         say(&[&format!("--cpu={}", time_s * 2)]);
-        if self.by_process {
-            say(&[
-                &format!("--data={}", memory_mb << 20),
-                &format!("--nproc={pids}"),
-            ]);
+        say(&["unshare", "--user", "--mount"]);
+        if self.first_id.is_none() {
+            say(&["--map-root-user"]);
         }
+        if self.service.is_some() {
+            say(&["--net"]);
+        }
+        say(&["bash", "-c", WAIT, SCRIPT, "bash"]);
+        let data = match self.by_process {
+            true => format!("--data={}", memory_mb << 20),
+            false => String::new(),
+        };
+        let (port, within_s, tree) = match &self.service {
+            Some(service) => (service.port, service.within_s, service.tree),
+            None => (0, 0, None),
+        };
         say(&[
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "bash",
-            "-c",
-        ]);
-        say(&[SCRIPT, "arena"]);
-        say(&[
-            &self.places.work.display().to_string(),
+            &self.slot.display().to_string(),
+            &self.filter.display().to_string(),
             &format!("{work_mb}m"),
             &WORK_INODES.to_string(),
-            &self.places.filter.display().to_string(),
-            &self.places.status.display().to_string(),
-            &self.bwrap.display().to_string(),
+            &format!("{CLIENT_MB}m"),
+            if self.first_id.is_some() { "1" } else { "0" },
+            // Counted in the namespace of the run alone, by kernels since 5.14.
+            &(pids + 8).to_string(),
+            &data,
+            &port.to_string(),
+            &within_s.to_string(),
+            &tree.map_or_else(String::new, |(from, _)| from.display().to_string()),
         ]);
-        words.extend(self.walls());
-        words.extend(["--", "/bin/sh", "-c", self.line].map(str::to_owned));
+        let shares = self.service.is_some();
+        match &self.service {
+            Some(service) => {
+                let mut of_service = self.walls(&service.inside, SERVICE, shares);
+                if let Some((_, to)) = service.tree {
+                    let app = self.slot.join("app").display().to_string();
+                    of_service.extend(["--ro-bind".to_owned(), app, to.to_owned()]);
+                }
+                of_service.extend(self.ends(&service.inside, true));
+                words.push((of_service.len() + 1).to_string());
+                words.push(self.bwrap.display().to_string());
+                words.extend(of_service);
+            }
+            None => words.push("0".to_owned()),
+        }
+        words.push(self.bwrap.display().to_string());
+        words.extend(self.walls(&self.inside, CLIENT, shares));
+        words.extend(self.ends(&self.inside, false));
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command
@@ -138,20 +227,23 @@ impl Launch<'_> {
         command
     }
 
-    /// Returns bubblewrap's arguments.
-    fn walls(&self) -> Vec<String> {
+    /// Returns bubblewrap's arguments up to the last mount.
+    fn walls(&self, inside: &Inside<'_>, part: &str, shares_loopback: bool) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut say = |text: &[&str]| words.extend(text.iter().map(|word| (*word).to_owned()));
+        let Surroundings {
+            host, id, work, ..
+        } = inside.surroundings;
+        let id = id.to_string();
         say(&["--unshare-all", "--unshare-user", "--disable-userns"]);
-        say(&["--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"]);
-        say(&[
-            "--die-with-parent",
-            "--new-session",
-            "--hostname",
-            "arena",
-            "--clearenv",
-        ]);
-        say(&["--ro-bind", "/usr", "/usr"]);
+        if shares_loopback {
+            say(&["--share-net"]);
+        }
+        say(&["--uid", &id, "--gid", &id, "--cap-drop", "ALL"]);
+        say(&["--die-with-parent", "--new-session", "--hostname", host, "--clearenv"]);
+        let slot = self.slot.join(part);
+        let at = |name: &str| slot.join(name).display().to_string();
+        say(&["--bind", &at("root"), "/", "--ro-bind", "/usr", "/usr"]);
         for top in ["/bin", "/sbin", "/lib", "/lib32", "/lib64"] {
             match std::fs::read_link(top) {
                 Ok(link) => say(&["--symlink", &link.display().to_string(), top]),
@@ -162,29 +254,40 @@ impl Launch<'_> {
             say(&["--ro-bind-try", shared, shared]);
         }
         say(&["--proc", "/proc", "--dev", "/dev"]);
-        let work = self.places.work;
-        for (part, to) in [("arena", "/arena"), ("tmp", "/tmp"), ("shm", "/dev/shm")] {
-            say(&["--bind", &work.join(part).display().to_string(), to]);
+        for (name, to) in [("work", work.as_str()), ("tmp", "/tmp"), ("shm", "/dev/shm")] {
+            say(&["--bind", &at(name), to]);
         }
-        for bind in self.binds {
+        for bind in &inside.binds {
             let how = if bind.writable { "--bind" } else { "--ro-bind" };
             say(&[how, &bind.from.display().to_string(), &bind.to]);
         }
-        // What is mounted above is a tmpfs without bounds, so nothing may be written there.
+        words
+    }
+
+    /// Returns the rest of bubblewrap's arguments, and what it starts.
+    fn ends(&self, inside: &Inside<'_>, is_first: bool) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut say = |text: &[&str]| words.extend(text.iter().map(|word| (*word).to_owned()));
+        // What bubblewrap itself mounts is without bounds or belongs to nobody, so nothing may be written there.
         say(&["--remount-ro", "/dev", "--remount-ro", "/"]);
-        say(&["--chdir", "/arena"]);
-        let own = [
+        let Surroundings { work, user, .. } = inside.surroundings;
+        say(&["--chdir", work]);
+        if is_first {
+            say(&["--as-pid-1"]);
+        }
+        for (name, value) in [
             ("PATH", PATH),
-            ("HOME", "/arena"),
+            ("HOME", work.as_str()),
+            ("USER", user.as_str()),
             ("LANG", "C.UTF-8"),
             ("TMPDIR", "/tmp"),
-        ];
-        for (name, value) in own {
+        ] {
             say(&["--setenv", name, value]);
         }
-        for (name, value) in self.environment {
+        for (name, value) in inside.environment {
             say(&["--setenv", name, value]);
         }
+        say(&["--", "/bin/sh", "-c", inside.line]);
         words
     }
 }

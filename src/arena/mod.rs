@@ -11,6 +11,7 @@
 //!     S -->|output, exit, files| R --> V[verdict with evidence]
 //! ```
 
+mod answer;
 mod apply;
 mod attempt;
 mod baseline;
@@ -18,6 +19,7 @@ mod bump;
 mod cgroup;
 mod claim;
 mod client;
+mod evidence;
 mod excerpt;
 mod filter;
 mod launch;
@@ -28,6 +30,7 @@ mod report;
 mod ring;
 mod sandbox;
 mod shelf;
+mod surroundings;
 mod tamper;
 mod target;
 

@@ -1,12 +1,16 @@
 //! The referee: runs the phases of a wargame and judges them from outside.
 //!
 //! Apply, build, phase 1 on the vulnerable tree, benign checks before, phase 2 on the patched tree, benign checks
-//! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another.
+//! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another; names,
+//! words, ports and the order of runs are drawn anew, so that a patch has nothing to fit to.
+//!
+//! On the patched tree each variant is tried three times: with other payloads each time but the second, which has the
+//! first one's in other surroundings. What is blocked in one place and works in another is not mended.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -56,6 +60,8 @@ struct Game<'a> {
     reused: bool,
     /// What a baseline of this game is kept by.
     key: Option<String>,
+    /// What everything is drawn from.
+    seed: Seed,
 }
 
 /// What came of a variant.
@@ -63,13 +69,25 @@ struct Tried {
     variant: String,
     outcome: Outcome,
     marks: usize,
+    /// How the patch kept evidence from coming to be, or told surroundings apart.
+    tampered: Option<String>,
 }
+
+/// How often each variant is tried on the patched tree.
+const ROUNDS: usize = 3;
+/// How often it may be tried on the vulnerable tree until it works.
+const TRIES: usize = 3;
+/// How long evidence is waited for after an attack: at least, and so much more as is drawn.
+const LINGER_MS: (u64, u64) = (10, 50);
+/// The same for the one attack of a phase that is looked at for longer; a patch cannot know which that is.
+const LONG_LINGER_MS: (u64, u64) = (1_200, 1_300);
 
 /// What an exploit does to its vulnerable target.
 struct Shown {
     /// A variant that does not work there, if another does.
     silent: Option<String>,
-    marks: Vec<usize>,
+    /// How often each variant said that it was delivered.
+    marks: BTreeMap<String, usize>,
 }
 
 /// A verdict with what there is to say of it.
@@ -115,6 +133,7 @@ impl<'a> Referee<'a> {
             build_ms: 0,
             reused: false,
             key: None,
+            seed: Seed::new(Uuid::new_v4().into_bytes()),
         };
         let (verdict, detail) = match game.play(patch, progress) {
             Ok(found) => found,
@@ -129,6 +148,7 @@ impl<'a> Referee<'a> {
             build_ms: game.build_ms,
             took_ms: millis(began.elapsed()),
             reused: game.reused,
+            seed: game.seed.to_string(),
             runs: game.runs,
         }
     }
@@ -185,7 +205,7 @@ impl Game<'_> {
         let silent = baseline.silent.clone();
 
         progress("phase 2: the attack on the patched target")?;
-        let after = self.attack(Phase::Phase2, &pair.patched, &mut progress)?;
+        let after = self.attack_patched(&pair.patched, &mut progress)?;
         let with = |wanted: Outcome| {
             let found = after.iter().find(|one| one.outcome == wanted);
             found.map(|one| one.variant.clone())
@@ -241,7 +261,7 @@ impl Game<'_> {
         progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
     ) -> Result<Result<Shown, Found>, Ending> {
         progress("phase 1: the attack on the vulnerable target")?;
-        let before = self.attack(Phase::Phase1, vulnerable, progress)?;
+        let before = self.attack_vulnerable(vulnerable, progress)?;
         let works = |one: &&Tried| one.outcome == Outcome::Exploited;
         let silent = before.iter().find(|one| !works(one));
         let silent = silent.map(|one| one.variant.clone());
@@ -254,7 +274,7 @@ impl Game<'_> {
         }
         let shown = Shown {
             silent,
-            marks: before.iter().map(|one| one.marks).collect(),
+            marks: before.iter().map(|one| (one.variant.clone(), one.marks)).collect(),
         };
         if shown.silent.is_none()
             && let (Some(baselines), Some(key)) = (self.referee.baselines, self.key.take())
@@ -273,12 +293,13 @@ impl Game<'_> {
         if let Some(name) = names_harness(diff, self.exploit) {
             return Some(format!("the patch names {name}"));
         }
-        let mut both = after.iter().zip(&before.marks);
-        let (one, _) = both.find(|(one, marks)| one.marks > **marks)?;
-        Some(format!(
-            "{} reports its delivery more often than before",
-            one.variant
-        ))
+        let more = after.iter().find(|one| {
+            let known = before.marks.get(&one.variant).copied();
+            one.marks > known.unwrap_or(0)
+        });
+        let more = more.map(|one| format!("{} reports its delivery more often than before", one.variant));
+        let told = |one: &Tried| Some(format!("{}: {}", one.variant, one.tampered.as_deref()?));
+        more.or_else(|| after.iter().find_map(told))
     }
 
     /// Where a run's work directory is kept, if anybody wants to look.
@@ -303,13 +324,25 @@ impl Game<'_> {
         }
     }
 
-    /// Draws what only one run knows.
-    fn drawn(&self, run: &str) -> Drawn {
-        self.exploit
-            .draw(&Seed::new(Uuid::new_v4().into_bytes()), run)
+    /// Returns things in an order that is drawn.
+    fn shuffled<'t, T>(&self, things: &'t [T], label: impl Fn(&T) -> String) -> Vec<&'t T> {
+        let mut all: Vec<&T> = things.iter().collect();
+        all.sort_by_key(|thing| {
+            let drawn = self.exploit.draw(&self.seed, &["order/", &label(thing)].concat());
+            drawn.canary().to_owned()
+        });
+        all
     }
 
-    fn attack_as<'p>(&'p self, variant: &'p Variant) -> Attempt<'p> {
+    /// Returns how long to wait for evidence that comes late.
+    fn linger(&self, label: &str, is_long: bool) -> Duration {
+        let drawn = self.exploit.draw(&self.seed, &["linger/", label].concat());
+        let random = u64::from_str_radix(drawn.canary().get(..8).unwrap_or("0"), 16).unwrap_or(0);
+        let (least, more) = if is_long { LONG_LINGER_MS } else { LINGER_MS };
+        Duration::from_millis(least + random % more)
+    }
+
+    fn attack_as<'p>(&'p self, variant: &'p Variant, linger: Duration) -> Attempt<'p> {
         let attack = &self.exploit.attack;
         Attempt {
             means: &attack.means,
@@ -318,41 +351,117 @@ impl Game<'_> {
             matchers: &attack.matchers,
             complete: attack.complete.as_ref(),
             steps: Condition::Or,
+            linger: Some(linger),
         }
     }
 
-    /// Runs every variant of the attack.
-    fn attack(
+    /// Runs every variant of the attack on the vulnerable tree, until it works or has failed too often.
+    fn attack_vulnerable(
         &mut self,
-        phase: Phase,
         tree: &Tree,
         progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
     ) -> Result<Vec<Tried>, Ending> {
         let exploit = self.exploit;
         let mut all = Vec::new();
-        for variant in &exploit.attack.variants {
+        for variant in self.shuffled(&exploit.attack.variants, |one| one.name.clone()) {
             progress(&variant.name)?;
-            let kept = self.kept(phase, &variant.name);
-            let place = self.place(tree, kept.as_deref());
-            let seen = place.attempt(&self.attack_as(variant), &self.drawn(&variant.name))?;
-            let outcome = if seen.found {
-                Outcome::Exploited
-            } else if seen.complete {
-                Outcome::Blocked
-            } else {
-                Outcome::Inconclusive
-            };
-            let strength = seen.strength.filter(|_| seen.found);
-            let means = &exploit.attack.means;
-            let run = RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran);
-            self.runs.push(run);
-            all.push(Tried {
-                variant: variant.name.clone(),
-                outcome,
-                marks: seen.marks,
-            });
+            for nth in 0..TRIES {
+                let label = format!("phase1/{}/{nth}", variant.name);
+                let drawn = exploit.draw(&self.seed, &label);
+                let tried = self.attempt(Phase::Phase1, tree, variant, &drawn, self.linger(&label, false))?;
+                let works = tried.outcome == Outcome::Exploited;
+                if works || nth + 1 == TRIES {
+                    all.push(tried);
+                }
+                if works {
+                    break;
+                }
+            }
         }
         Ok(all)
+    }
+
+    /// Runs every variant of the attack on the patched tree, in rounds, until it works.
+    fn attack_patched(
+        &mut self,
+        tree: &Tree,
+        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+    ) -> Result<Vec<Tried>, Ending> {
+        let exploit = self.exploit;
+        let mut all = Vec::new();
+        let variants = self.shuffled(&exploit.attack.variants, |one| format!("2/{}", one.name));
+        let looked_at = variants.first().map(|one| one.name.clone());
+        for variant in variants {
+            progress(&variant.name)?;
+            let first = format!("phase2/{}", variant.name);
+            let mut worst: Option<Tried> = None;
+            for round in 0..ROUNDS {
+                let label = format!("{first}/{round}");
+                let drawn = match round {
+                    // The same attack in other surroundings.
+                    1 => exploit.draw_in(&self.seed, &first, &label),
+                    0 => exploit.draw(&self.seed, &first),
+                    _ => exploit.draw(&self.seed, &label),
+                };
+                let is_long = round == 1 && looked_at.as_ref() == Some(&variant.name);
+                let linger = self.linger(&label, is_long);
+                let mut tried = self.attempt(Phase::Phase2, tree, variant, &drawn, linger)?;
+                let was_blocked = worst.as_ref().is_some_and(|one| one.outcome == Outcome::Blocked);
+                if round == 1 && was_blocked && tried.outcome == Outcome::Exploited {
+                    tried.outcome = Outcome::Blocked;
+                    tried.tampered = Some("it is blocked in some surroundings and works in others".to_owned());
+                }
+                worst = Some(match worst {
+                    Some(worst) if rank(worst.outcome) >= rank(tried.outcome) => Tried {
+                        marks: worst.marks.max(tried.marks),
+                        tampered: worst.tampered.or(tried.tampered),
+                        ..worst
+                    },
+                    Some(worst) => Tried {
+                        marks: worst.marks.max(tried.marks),
+                        tampered: tried.tampered.or(worst.tampered),
+                        ..tried
+                    },
+                    None => tried,
+                });
+                if worst.as_ref().is_some_and(|one| one.outcome == Outcome::Exploited || one.tampered.is_some()) {
+                    break;
+                }
+            }
+            all.extend(worst);
+        }
+        Ok(all)
+    }
+
+    /// Runs one variant of the attack once.
+    fn attempt(
+        &mut self,
+        phase: Phase,
+        tree: &Tree,
+        variant: &Variant,
+        drawn: &Drawn,
+        linger: Duration,
+    ) -> Result<Tried, Ending> {
+        let kept = self.kept(phase, &variant.name);
+        let place = self.place(tree, kept.as_deref());
+        let seen = place.attempt(&self.attack_as(variant, linger), drawn)?;
+        let outcome = if seen.found {
+            Outcome::Exploited
+        } else if seen.complete {
+            Outcome::Blocked
+        } else {
+            Outcome::Inconclusive
+        };
+        let strength = seen.strength.filter(|_| seen.found);
+        let means = &self.exploit.attack.means;
+        let run = RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran);
+        self.runs.push(run);
+        Ok(Tried {
+            variant: variant.name.clone(),
+            outcome,
+            marks: seen.marks,
+            tampered: seen.tampered.filter(|_| outcome == Outcome::Blocked),
+        })
     }
 
     /// Runs every benign check; returns the first that fails.
@@ -364,7 +473,11 @@ impl Game<'_> {
     ) -> Result<Option<String>, Ending> {
         let exploit = self.exploit;
         let mut broken = None;
-        for check in &exploit.benign {
+        let order = match phase {
+            Phase::BenignAfter => "after/",
+            _ => "before/",
+        };
+        for check in self.shuffled(&exploit.benign, |one| [order, &one.id].concat()) {
             progress(&check.id)?;
             let named = Variant {
                 name: check.id.clone(),
@@ -377,10 +490,12 @@ impl Game<'_> {
                 matchers: &check.matchers,
                 complete: None,
                 steps: Condition::And,
+                linger: None,
             };
+            let drawn = exploit.draw(&self.seed, &[order, &check.id].concat());
             let kept = self.kept(phase, &check.id);
             let place = self.place(tree, kept.as_deref());
-            let seen = place.attempt(&attempt, &self.drawn(&check.id))?;
+            let seen = place.attempt(&attempt, &drawn)?;
             let outcome = if seen.found && seen.complete {
                 Outcome::Passed
             } else {
@@ -391,6 +506,15 @@ impl Game<'_> {
             self.runs.push(run);
         }
         Ok(broken)
+    }
+}
+
+/// Returns how much an outcome tells against a patch.
+fn rank(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Exploited => 2,
+        Outcome::Inconclusive => 1,
+        Outcome::Blocked | Outcome::Passed | Outcome::Failed => 0,
     }
 }
 

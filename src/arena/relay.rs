@@ -1,17 +1,19 @@
-//! The relay: requests go to a service inside the sandbox and come back as bytes, which are read here, outside.
+//! The relay: requests go to a service from a sandbox beside it, and its answers come back as bytes, which are read here,
+//! outside.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Answer, read};
 use crate::exploit::{Drawn, Limits, Service, Step, Variant};
 
-/// What runs inside.
+/// What runs in the client's sandbox.
 pub(super) const SCRIPT: &str = include_str!("relay.py");
 /// Where it finds itself and what to do.
 pub(super) const SCRIPT_PATH: &str = "/crisol/relay.py";
 pub(super) const PLAN_PATH: &str = "/crisol/plan.json";
-/// How it is started: without the site's own modules, which a target could bring along.
+/// How it is started: without modules of anybody else.
 pub(super) const LINE: &str = "exec /usr/bin/python3 -I /crisol/relay.py";
 /// How long one answer may take, in seconds.
 const PATIENCE_S: u64 = 5;
@@ -21,41 +23,51 @@ const AROUND: u64 = 2_048;
 /// What the relay is told.
 #[derive(Debug, Serialize)]
 struct Plan<'a> {
-    start: &'a str,
-    port: u16,
+    /// Address and port of the service.
+    service: String,
+    /// A shell line of sites beside it, or nothing, and their addresses.
+    beside: String,
+    beside_ready: Vec<String>,
     within_s: u64,
     alive_after: bool,
     /// In base64.
-    requests: Vec<String>,
+    requests: &'a [String],
     /// Bytes of an answer that are kept.
     room: u64,
     patience_s: u64,
 }
 
 /// One line of what it prints.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Line {
-    ready: Option<bool>,
-    #[serde(deserialize_with = "told")]
-    answer: Option<Option<String>>,
-    alive: Option<bool>,
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Line {
+    Ready {
+        ready: bool,
+    },
+    Answer {
+        /// In base64; none if the request could not be sent.
+        answer: Option<String>,
+        how: How,
+    },
+    Alive {
+        alive: bool,
+    },
 }
 
-/// Tells a null from nothing.
-fn told<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(reader).map(Some)
-}
-
-/// An answer of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// Its status; `None` if it is no HTTP.
-    pub(super) status: Option<i32>,
-    /// Status line and headers.
-    pub(super) head: String,
-    /// The rest, with chunks put together.
-    pub(super) body: String,
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    /// The service closed its connection.
+    Closed,
+    /// It told its length and had it.
+    Whole,
+    /// It was too long or too late.
+    Cut,
+    /// The service reset the connection.
+    Reset,
+    /// The service took no connection.
+    Refused,
 }
 
 /// What came of all requests.
@@ -63,31 +75,40 @@ pub(super) struct Answer {
 pub(super) struct Exchange {
     /// The last answer of each step; `None` where there was none.
     pub(super) answers: Vec<Option<Answer>>,
-    /// Whether everything was sent, answered, and the service is as it must be afterwards.
+    /// Whether everything was sent and answered whole, and the service is as it must be afterwards.
     pub(super) is_complete: bool,
+    /// Whether any answer, whole or not, has the canary in it although no request had.
+    pub(super) gives_away: bool,
 }
 
-/// Returns the plan for steps, as JSON.
+/// Returns the requests of steps, in order.
+pub(super) fn requests(steps: &[Step], variant: &Variant, drawn: &Drawn) -> Vec<Vec<String>> {
+    let of_step = |step: &Step| step.requests(&variant.values, drawn);
+    steps.iter().map(of_step).collect()
+}
+
+/// Returns the plan for requests, as JSON.
 pub(super) fn plan(
     service: &Service,
-    steps: &[Step],
-    variant: &Variant,
+    port: u16,
+    requests: &[Vec<String>],
     drawn: &Drawn,
     limits: Limits,
 ) -> String {
-    let requests: Vec<String> = steps
-        .iter()
-        .flat_map(|step| step.requests(&variant.values, drawn))
-        .map(|request| STANDARD.encode(request))
-        .collect();
+    let requests = requests.iter().flatten();
+    let requests: Vec<String> = requests.map(|request| STANDARD.encode(request)).collect();
     let output = (limits.output_kb << 10).saturating_sub(AROUND);
     let each = output / (requests.len() as u64).max(1);
+    let beside = service.beside.as_ref();
     let plan = Plan {
-        start: &service.start,
-        port: service.ready.tcp.number(drawn).unwrap_or_default(),
+        service: format!("127.0.0.1:{port}"),
+        beside: beside.map_or_else(String::new, |beside| drawn.fill(&beside.start)),
+        beside_ready: beside
+            .map(|beside| beside.ready.iter().map(|place| drawn.fill(place)).collect())
+            .unwrap_or_default(),
         within_s: service.ready.within_s,
         alive_after: service.alive_after,
-        requests,
+        requests: &requests,
         // In base64 three bytes take four, and a line has some more.
         room: each.saturating_sub(64) / 4 * 3,
         patience_s: PATIENCE_S,
@@ -96,126 +117,109 @@ pub(super) fn plan(
     serde_json::to_string(&plan).unwrap_or_default()
 }
 
-/// Reads what the relay printed. Whatever is not as it prints it makes the exchange incomplete.
-pub(super) fn exchange(stdout: &str, steps: &[Step]) -> Exchange {
+/// Reads what the relay printed. Whatever is not as it prints it, and whatever stands after its last word, makes the
+/// exchange incomplete.
+pub(super) fn exchange(stdout: &str, requests: &[Vec<String>], canary: &str) -> Exchange {
     let mut lines = stdout.lines().map(serde_json::from_str::<Line>);
     let mut next = || lines.next()?.ok();
-    if next().and_then(|line| line.ready) != Some(true) {
+    if !matches!(next(), Some(Line::Ready { ready: true })) {
         return Exchange::default();
     }
+    let mut all = requests.iter().flatten();
+    let is_sent = all.any(|request| request.contains(canary));
     let mut exchange = Exchange {
-        answers: Vec::with_capacity(steps.len()),
+        answers: Vec::with_capacity(requests.len()),
         is_complete: true,
+        gives_away: false,
     };
-    for step in steps {
+    for step in requests {
         let mut last = None;
-        for _ in 0..step.raw.len().max(1) {
-            let bytes = next()
-                .and_then(|line| line.answer)
-                .flatten()
-                .and_then(|text| STANDARD.decode(text).ok());
+        for request in step {
+            last = next().and_then(|line| answer_of(line, request));
             // A connection that is closed without a word is no answer: who says what became of the request?
-            exchange.is_complete &= bytes.as_ref().is_some_and(|bytes| !bytes.is_empty());
-            last = bytes;
+            exchange.is_complete &= last.as_ref().is_some_and(|answer| answer.broken.is_none());
+            let shows = |answer: &Answer| {
+                let mut parts = [&answer.head, &answer.body].into_iter();
+                parts.any(|part| part.contains(canary))
+            };
+            exchange.gives_away |= !is_sent && last.as_ref().is_some_and(shows);
         }
-        exchange.answers.push(last.map(|bytes| answer(&bytes)));
+        exchange.answers.push(last);
     }
-    exchange.is_complete &= next().and_then(|line| line.alive) == Some(true);
+    exchange.is_complete &= matches!(next(), Some(Line::Alive { alive: true }));
+    exchange.is_complete &= lines.next().is_none();
     exchange
+}
+
+fn answer_of(line: Line, request: &str) -> Option<Answer> {
+    let Line::Answer {
+        answer: Some(answer),
+        how,
+    } = line
+    else {
+        return None;
+    };
+    let bytes = STANDARD.decode(answer).ok()?;
+    let method = request.split(' ').next().unwrap_or_default();
+    let method = if method.is_empty() { "GET" } else { method };
+    let mut read = read(&bytes, method, how == How::Closed);
+    if matches!(how, How::Cut | How::Reset | How::Refused) && read.broken.is_none() {
+        read.broken = Some("it was cut off".to_owned());
+    }
+    Some(read)
 }
 
 /// Returns the answers that the relay printed, one after another, for people.
 pub(super) fn shown(stdout: &str) -> String {
     let mut text = String::new();
     for line in stdout.lines() {
-        let read = serde_json::from_str::<Line>(line).ok();
-        match read.and_then(|line| line.answer) {
-            Some(Some(answer)) => {
-                let bytes = STANDARD.decode(answer).unwrap_or_default();
-                let Answer { head, body, .. } = self::answer(&bytes);
-                text.push_str(&[head.as_str(), "\n\n", &body, "\n"].concat());
+        let line = serde_json::from_str::<Line>(line);
+        let Ok(line @ Line::Answer { .. }) = line else {
+            continue;
+        };
+        match answer_of(line, "GET") {
+            Some(answer) => {
+                let broken = answer.broken.map(|why| format!("({why})\n"));
+                let broken = broken.unwrap_or_default();
+                text.push_str(&[&answer.head, "\n\n", &answer.body, "\n", &broken].concat());
             }
-            Some(None) => text.push_str("(not sent)\n"),
-            None => {}
+            None => text.push_str("(no answer)\n"),
         }
     }
     text
-}
-
-fn answer(bytes: &[u8]) -> Answer {
-    let split = memchr::memmem::find(bytes, b"\r\n\r\n");
-    let (head, body) = match split.and_then(|at| bytes.split_at_checked(at)) {
-        Some((head, rest)) => (head, rest.get(4..).unwrap_or_default()),
-        None => (bytes, &[][..]),
-    };
-    let head = String::from_utf8_lossy(head).into_owned();
-    let status = head
-        .strip_prefix("HTTP/")
-        .and_then(|rest| rest.split(' ').nth(1))
-        .and_then(|code| code.get(..3)?.parse().ok());
-    let chunked = head
-        .to_ascii_lowercase()
-        .lines()
-        .any(|line| line.starts_with("transfer-encoding:") && line.contains("chunked"));
-    let body = if chunked {
-        String::from_utf8_lossy(&joined(body)).into_owned()
-    } else {
-        String::from_utf8_lossy(body).into_owned()
-    };
-    Answer { status, head, body }
-}
-
-/// Puts chunks together, as far as they are chunks.
-fn joined(mut rest: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(at) = memchr::memmem::find(rest, b"\r\n") {
-        let size = rest
-            .get(..at)
-            .and_then(|line| std::str::from_utf8(line).ok())
-            .and_then(|line| usize::from_str_radix(line.split(';').next()?.trim(), 16).ok());
-        let Some(size) = size.filter(|size| *size > 0) else {
-            break;
-        };
-        let chunk = rest.get(at + 2..).unwrap_or_default();
-        whole.extend_from_slice(chunk.get(..size.min(chunk.len())).unwrap_or_default());
-        rest = chunk.get(size.saturating_add(2)..).unwrap_or_default();
-    }
-    whole
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn steps(yaml: &str) -> Vec<Step> {
-        serde_saphyr::from_str(yaml).unwrap()
-    }
-
-    fn said(answers: &[Option<&str>], alive: bool) -> String {
+    fn said(answers: &[(&str, &str)], alive: bool) -> String {
         let mut out = "{\"ready\": true}\n".to_owned();
-        for answer in answers {
-            let answer = answer.map(|text| STANDARD.encode(text));
-            out.push_str(&serde_json::json!({"answer": answer}).to_string());
+        for (answer, how) in answers {
+            let answer = (*how != "refused").then(|| STANDARD.encode(answer));
+            out.push_str(&serde_json::json!({"answer": answer, "how": how}).to_string());
             out.push('\n');
         }
         out + &format!("{{\"alive\": {alive}}}\n")
     }
 
+    fn get(path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\n\r\n")
+    }
+
     #[test]
     fn the_last_answer_of_each_step_is_what_counts() {
-        let two = steps("[{raw: [a, b]}, {method: GET, path: /}]");
+        let requests = [vec![get("/a"), get("/b")], vec![get("/c")]];
         let out = said(
             &[
-                Some("HTTP/1.1 500 No\r\n\r\nfirst"),
-                Some(
-                    "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n",
-                ),
-                Some("no http"),
+                ("HTTP/1.1 500 No\r\n\r\nfirst", "closed"),
+                ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde", "whole"),
+                ("no http", "closed"),
             ],
             true,
         );
-        let exchange = exchange(&out, &two);
-        assert!(exchange.is_complete);
+        let exchange = exchange(&out, &requests, "c4nary");
+        assert!(!exchange.is_complete, "what is no HTTP was never read");
         let [Some(first), Some(second)] = &exchange.answers[..] else {
             panic!("{exchange:?}");
         };
@@ -224,19 +228,35 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_answered_or_ended_the_service_is_incomplete() {
-        let one = steps("[{method: GET, path: /}]");
-        assert!(exchange(&said(&[Some("HTTP/1.1 200 OK\r\n\r\n")], true), &one).is_complete);
+    fn what_was_not_answered_whole_or_ended_the_service_is_incomplete() {
+        let one = [vec![get("/")]];
+        let good = ("HTTP/1.1 200 OK\r\n\r\n", "closed");
+        let is_complete = |out: &str| exchange(out, &one, "c4nary").is_complete;
+        assert!(is_complete(&said(&[good], true)));
         for out in [
             String::new(),
-            "noise\n".to_owned() + &said(&[Some("x")], true),
-            said(&[Some("")], true),
-            said(&[None], true),
+            "noise\n".to_owned() + &said(&[good], true),
+            said(&[("", "closed")], true),
+            said(&[("", "refused")], true),
+            said(&[(good.0, "cut")], true),
+            said(&[(good.0, "reset")], true),
             said(&[], true),
-            said(&[Some("x")], false),
-            said(&[Some("x")], true).replace("alive", "lives"),
+            said(&[good, good], true),
+            said(&[good], false),
+            said(&[good], true).replace("alive", "lives"),
+            said(&[good], true) + "more\n",
+            said(&[good], true) + &said(&[good], true),
         ] {
-            assert!(!exchange(&out, &one).is_complete, "{out}");
+            assert!(!is_complete(&out), "{out}");
         }
+    }
+
+    #[test]
+    fn a_canary_that_nobody_sent_gives_the_secret_away_wherever_it_stands() {
+        let answer = ("HTTP/1.1 200 OK\r\nX: c4nary\r\n\r\n", "cut");
+        let out = said(&[answer], true);
+        let gives = |request: String| exchange(&out, &[vec![request]], "c4nary").gives_away;
+        assert!(gives(get("/")));
+        assert!(!gives(get("/c4nary")), "it may be said back");
     }
 }

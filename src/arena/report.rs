@@ -86,6 +86,8 @@ pub struct Report {
     pub took_ms: u64,
     /// Whether phase 1 and the checks before it are those of an earlier wargame of the same exploit and target.
     pub reused: bool,
+    /// What names, words, ports and the order of runs were drawn from.
+    pub seed: String,
     /// The runs, in order.
     pub runs: Vec<RunReport>,
 }

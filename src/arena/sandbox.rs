@@ -1,32 +1,33 @@
-//! Runs a shell line behind walls, and tells what it did.
+//! Runs a shell line behind walls, alone or beside a service, and tells what it did.
 
+mod session;
 mod slot;
 mod watch;
+mod work;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::cgroup::{Bounds, Cgroups, Group};
+use super::cgroup::{Bounds, Cgroups};
 use super::claim::Claim;
 use super::filter::{FilterError, filter};
-use super::launch::{Launch, Places};
+use super::launch::{Beside, Inside, Launch};
+use super::surroundings::{ARENA, Surroundings};
 use crate::exploit::Limits;
+pub(super) use session::Session;
 use slot::Slot;
-use watch::{Pipe, Watched, exit_of, kill_inside, read_on};
+pub use work::Work;
 
-/// The longest that a killed run may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
-/// The most that is read of a file that a run left behind, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Identities of runs begin here where Crisol is root: above those of people, services and containers.
+const FIRST_ID: u32 = 1_900_000_000;
+/// How many runs can be told apart by their identities.
+const IDS: u32 = 60_000_000;
 
 /// Where the arena stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,7 +86,7 @@ fn io_error(doing: impl Into<String>) -> impl FnOnce(io::Error) -> ArenaError {
 #[derive(Debug)]
 pub struct Sandbox {
     directory: PathBuf,
-    _claim: Claim,
+    claim: Claim,
     bwrap: PathBuf,
     filter: PathBuf,
     cgroups: Cgroups,
@@ -97,9 +98,9 @@ pub struct Sandbox {
 pub struct Run<'a> {
     /// A shell line.
     pub line: &'a str,
-    /// Its environment, beside `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    /// Its environment, beside `PATH`, `HOME`, `USER`, `LANG` and `TMPDIR`.
     pub environment: Vec<(String, String)>,
-    /// Directories that it may read: from, and where it sees them.
+    /// Directories and files that it may read: from, and where it sees them.
     pub reads: Vec<(PathBuf, &'a str)>,
     /// Directories that it may write to.
     pub writes: Vec<(PathBuf, &'a str)>,
@@ -107,6 +108,30 @@ pub struct Run<'a> {
     pub fixtures: &'a BTreeMap<String, String>,
     /// What it may use.
     pub limits: Limits,
+}
+
+/// A service that is attacked by a run, in a sandbox of its own beside that of the run; they share a loopback.
+#[derive(Debug, Clone)]
+pub(super) struct ServiceRun<'a> {
+    /// A shell line that becomes the service.
+    pub(super) line: &'a str,
+    /// Its environment, beside `PATH`, `HOME`, `USER`, `LANG` and `TMPDIR`.
+    pub(super) environment: Vec<(String, String)>,
+    /// Directories and files that it may read.
+    pub(super) reads: Vec<(PathBuf, &'a str)>,
+    /// A tree that is copied for it, and where it stands.
+    pub(super) tree: Option<(&'a Path, &'a str)>,
+    /// Texts that stand at absolute paths.
+    pub(super) fixtures: &'a BTreeMap<String, String>,
+    /// Texts that stand in its work directory, by relative path.
+    pub(super) files: BTreeMap<String, String>,
+    /// Directories that stand there.
+    pub(super) directories: Vec<String>,
+    /// What it sees of its surroundings.
+    pub(super) surroundings: Surroundings,
+    /// It is ready once this port takes connections; the run begins then, or after so many seconds.
+    pub(super) port: u16,
+    pub(super) within_s: u64,
 }
 
 /// How a run ended.
@@ -128,62 +153,12 @@ pub struct Ran {
     pub ended: Ended,
     /// What it printed, cut at its limit.
     pub stdout: String,
-    /// What it printed as errors, cut at its limit.
+    /// What it printed as errors, cut at its limit; a service beside it after that.
     pub stderr: String,
     /// How long it took, walls included.
     pub took: Duration,
     /// Which bounds it met.
     pub met: Vec<&'static str>,
-}
-
-/// The work directory of a run that has ended.
-#[derive(Debug)]
-pub struct Work {
-    directory: Option<File>,
-}
-
-impl Work {
-    /// Returns a file that the run left behind, its first MiB; `None` if there is none that can be read without
-    /// following a link.
-    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let file = openat2(self.directory.as_ref()?, path, flags, Mode::empty(), inside).ok()?;
-        let file = File::from(file);
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
-    }
-}
-
-impl Work {
-    /// Copies what the run left behind to a directory: plain files and directories, no links, nothing else.
-    ///
-    /// # Errors
-    /// If it cannot be read or written.
-    pub fn copy_to(&self, to: &Path) -> io::Result<()> {
-        let Some(directory) = &self.directory else {
-            return Ok(());
-        };
-        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        let mut left = vec![(root, to.to_owned())];
-        while let Some((from, to)) = left.pop() {
-            fs::create_dir_all(&to)?;
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-                if kind.is_dir() {
-                    left.push((entry.path(), to));
-                } else if kind.is_file() {
-                    fs::copy(entry.path(), to)?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Sandbox {
@@ -193,21 +168,28 @@ impl Sandbox {
     /// # Errors
     /// [`ArenaError::Wall`] if one does not hold on this machine; others if nothing can be run at all.
     pub fn open(config: &SandboxConfig) -> Result<Self, ArenaError> {
+        let sandbox = Self::unproven(config)?;
+        super::probe::prove(&sandbox)?;
+        Ok(sandbox)
+    }
+
+    /// Returns an arena whose walls nobody has tried yet.
+    pub(super) fn unproven(config: &SandboxConfig) -> Result<Self, ArenaError> {
         let making = || io_error(format!("make {}", config.directory.display()));
         let claim = Claim::make(&config.directory).map_err(making())?;
         let directory = claim.directory().to_owned();
         let file = directory.join("filter");
         fs::write(&file, filter()?).map_err(making())?;
-        let sandbox = Self {
+        let cgroups = Cgroups::probe(claim.name());
+        cgroups.end_runs_of(claim.swept());
+        Ok(Self {
             directory,
-            _claim: claim,
+            claim,
             bwrap: config.bwrap.clone(),
             filter: file,
-            cgroups: Cgroups::probe(),
+            cgroups,
             is_root: rustix::process::geteuid().is_root(),
-        };
-        super::probe::prove(&sandbox)?;
-        Ok(sandbox)
+        })
     }
 
     /// Returns a directory that goes with the arena.
@@ -234,112 +216,75 @@ impl Sandbox {
         run: &Run<'_>,
         look: impl FnOnce(&Ran, &Work) -> T,
     ) -> Result<(Ran, T), ArenaError> {
+        let mut session = self.start(run, None)?;
+        let ran = session.finish()?;
+        let seen = look(&ran, session.work());
+        Ok((ran, seen))
+    }
+
+    /// Builds the walls of a run, and of a service beside it, and returns it before anything foreign has begun.
+    ///
+    /// # Errors
+    /// [`ArenaError`] if the walls could not be built.
+    pub(super) fn start(
+        &self,
+        run: &Run<'_>,
+        service: Option<&ServiceRun<'_>>,
+    ) -> Result<Session, ArenaError> {
         let slot = Slot::make(&self.directory)?;
-        let binds = slot.binds(run)?;
-        let by_process = self.cgroups.bounds() == Bounds::Rlimits;
-        let status = slot.directory.join("told").join("status");
+        let own = Surroundings::drawn(ARENA);
+        let binds = slot.stage(super::launch::CLIENT, &own, &run.reads, &run.writes, run.fixtures)?;
+        let beside = service.map(|service| slot.beside(service)).transpose()?;
+        let first_id = self.is_root.then(|| {
+            let (random, _) = Uuid::new_v4().as_u64_pair();
+            FIRST_ID + u32::try_from(random % u64::from(IDS)).unwrap_or(0) * 4
+        });
         let launch = Launch {
-            places: Places {
-                work: &slot.directory.join("work"),
-                filter: &self.filter,
-                status: &status,
-            },
+            slot: &slot.directory,
+            filter: &self.filter,
             bwrap: &self.bwrap,
             limits: run.limits,
-            by_process,
-            drop_root: self.is_root,
-            binds: &binds,
-            environment: &run.environment,
-            line: run.line,
+            by_process: self.cgroups.bounds() == Bounds::Rlimits,
+            first_id,
+            service: beside.map(|binds| (service, binds)).and_then(|(service, binds)| {
+                let service = service?;
+                Some(Beside {
+                    inside: Inside {
+                        binds,
+                        environment: &service.environment,
+                        surroundings: &service.surroundings,
+                        line: service.line,
+                    },
+                    tree: service.tree,
+                    port: service.port,
+                    within_s: service.within_s,
+                })
+            }),
+            inside: Inside {
+                binds,
+                environment: &run.environment,
+                surroundings: &own,
+                line: run.line,
+            },
         };
-        // Memory for what the line uses beside what it may leave behind.
+        // Memory for what the line uses beside what it may leave behind; the shells and bubblewrap's own processes count
+        // too.
         let memory = (run.limits.memory_mb + run.limits.work_mb) << 20;
-        let name = slot.name();
-        // The shell, unshare's and bubblewrap's own processes count too.
         let group = self
             .cgroups
-            .group(&name, memory, run.limits.pids + 4)
+            .group(&slot.name(), memory, run.limits.pids + 8)
             .map_err(io_error("make control groups"))?;
-        let began = Instant::now();
-        let mut child = launch
+        let child = launch
             .command()
             .spawn()
             .map_err(io_error("start setpriv, prlimit, unshare or bash"))?;
-        let watched = self.watch(&mut child, run, &group, &status, began);
-        let result = watched.map(|watched| {
-            let work = Work::of(child.id(), &slot.directory.join("work").join("arena"));
-            let ran = watched.ran(run.limits, group.met());
-            let seen = look(&ran, &work);
-            (ran, seen)
-        });
-        // With its input closed the shell ends, and its mounts with it.
-        drop(child.stdin.take());
-        if result.is_err() {
-            let _ = child.kill();
-        }
-        let _ = child.wait();
-        result
-    }
-
-    fn watch(
-        &self,
-        child: &mut Child,
-        run: &Run<'_>,
-        group: &Group,
-        status: &Path,
-        began: Instant,
-    ) -> Result<Watched, ArenaError> {
-        let deadline = began + Duration::from_secs(run.limits.time_s);
-        let most = (run.limits.output_kb << 10) as usize;
-        let (tell, told) = channel();
-        for (which, pipe) in [
-            child.stdout.take().map(Pipe::Out),
-            child.stderr.take().map(Pipe::Err),
-        ]
-        .into_iter()
-        .flatten()
-        .enumerate()
-        {
-            read_on(pipe, which, most, tell.clone());
-        }
-        group
-            .admit(child.id())
-            .map_err(io_error("enter control groups"))?;
-        if let Some(stdin) = &mut child.stdin {
-            stdin
-                .write_all(b"go\n")
-                .map_err(io_error("start the sandbox"))?;
-        }
-        let mut watched = Watched::default();
-        let killed = watched.wait(&told, deadline);
-        if killed.is_some() {
-            watched.killed = killed;
-            kill_inside(status);
-            if watched.wait(&told, Instant::now() + GONE_WITHIN).is_some() {
-                // The walls fall with the shell that holds them.
-                let _ = child.kill();
-                let _ = watched.wait(&told, Instant::now() + GONE_WITHIN);
-            }
-        }
-        watched.took = began.elapsed();
-        watched.exit = exit_of(status);
-        if watched.exit.is_none() && watched.killed.is_none() {
-            let text = String::from_utf8_lossy(&watched.stderr).into_owned();
-            return Err(ArenaError::NotStarted(crate::event::codec::printable(
-                text.trim(),
-            )));
-        }
-        Ok(watched)
+        Session::begin(child, slot, group, run.limits, first_id, service.is_some())
     }
 }
 
-impl Work {
-    /// Returns the work directory as the shell `pid` sees it.
-    fn of(pid: u32, path: &Path) -> Self {
-        let seen = Path::new("/proc").join(pid.to_string()).join("root");
-        let path = path.strip_prefix("/").unwrap_or(path);
-        Self {
-            directory: File::open(seen.join(path)).ok(),
-        }
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.cgroups.remove_parents();
+        tracing::trace!(directory = %self.claim.directory().display(), "arena closed");
     }
 }
