@@ -63,7 +63,7 @@ if ((words)); then
   directory "$slot/service" "$size" "$inodes" service 1
   directory "$slot/client" "$client_size" "$inodes" client 2
   if [ -n "$tree" ]; then
-    mount -t tmpfs -o mode=0755 none "$slot/app" && cp -r "$tree/." "$slot/app/" && mount -o remount,ro "$slot/app" || exit 1
+    mount -t tmpfs -o mode=0755 none "$slot/app" && cp -r "$tree/." "$slot/app/" || exit 1
   fi
   perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0) && ioctl($s, 0x8914, my $up = pack("Z16 s x22", "lo", 0x41)) or exit 1' 2>/dev/null ||
     ip link set lo up || exit 1
