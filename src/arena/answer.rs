@@ -45,14 +45,20 @@ struct Recorded {
     bytes: Bytes,
     /// Whether the connection ends after them; if not, a client would wait for ever, so waiting is an error.
     is_closed: bool,
+    /// Whether the request was sent: what comes before it is no answer to it.
+    is_asked: bool,
 }
 
 impl Read for Recorded {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
         mut to: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if !self.is_asked {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.bytes.is_empty() && !self.is_closed {
             let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "the answer goes on");
             return Poll::Ready(Err(late));
@@ -65,10 +71,11 @@ impl Read for Recorded {
 
 impl Write for Recorded {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        self.is_asked = true;
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -88,6 +95,7 @@ fn whole(bytes: &[u8], method: &str, is_closed: bool) -> Result<Answer, String> 
     let recorded = Recorded {
         bytes: Bytes::copy_from_slice(bytes),
         is_closed,
+        is_asked: false,
     };
     let request = hyper::Request::builder()
         .method(method)

@@ -37,6 +37,7 @@ mod target;
 pub use apply::{ApplyError, apply};
 pub use bump::{Moved, moved};
 pub use cgroup::Bounds;
+pub use probe::Wall;
 pub use referee::{Progress, Referee};
 pub use report::{Outcome, Phase, Report, RunReport};
 pub use ring::{Arena, Ring, RingError};

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use super::baseline::Baselines;
 use super::referee::Referee;
-use super::sandbox::{ArenaError, Sandbox, SandboxConfig};
+use super::probe::Wall;
+use super::sandbox::{ArenaError, Sandbox, SandboxConfig, standing};
 use super::target::{BuildError, Targets, TargetsConfig};
 use crate::guard::breaker::{Breaker, BreakerPolicy};
 
@@ -42,6 +43,8 @@ pub struct Ring {
     sandbox: SandboxConfig,
     targets: TargetsConfig,
     open: Mutex<Option<Arc<Arena>>>,
+    /// The walls as they were found when an arena was opened last.
+    walls: Mutex<Vec<Wall>>,
     breaker: Breaker,
 }
 
@@ -76,6 +79,7 @@ impl Ring {
             sandbox,
             targets,
             open: Mutex::new(None),
+            walls: Mutex::new(Vec::new()),
             breaker: Breaker::new("wargame", BREAKER),
         }
     }
@@ -83,6 +87,11 @@ impl Ring {
     /// Returns the breaker before it.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    /// Returns the walls as they were found when an arena was opened last; none before.
+    pub fn walls(&self) -> Vec<Wall> {
+        self.walls.lock().clone()
     }
 
     /// Returns whether an arena is open.
@@ -99,7 +108,15 @@ impl Ring {
         if let Some(arena) = &*open {
             return Ok(Arc::clone(arena));
         }
-        let arena = Arc::new(Arena::open(&self.sandbox, &self.targets)?);
+        let (sandbox, walls) = Sandbox::tried(&self.sandbox)?;
+        let stand = standing(&walls);
+        *self.walls.lock() = walls;
+        stand?;
+        let arena = Arc::new(Arena {
+            sandbox,
+            targets: Targets::open(&self.targets)?,
+            baselines: Baselines::default(),
+        });
         *open = Some(Arc::clone(&arena));
         Ok(arena)
     }

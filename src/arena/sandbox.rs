@@ -18,6 +18,7 @@ use super::cgroup::{Bounds, Cgroups};
 use super::claim::Claim;
 use super::filter::{FilterError, filter};
 use super::launch::{Beside, Inside, Launch};
+use super::probe::Wall;
 use super::surroundings::{ARENA, Surroundings};
 use crate::exploit::Limits;
 pub(super) use session::Session;
@@ -168,13 +169,32 @@ impl Sandbox {
     /// # Errors
     /// [`ArenaError::Wall`] if one does not hold on this machine; others if nothing can be run at all.
     pub fn open(config: &SandboxConfig) -> Result<Self, ArenaError> {
-        let sandbox = Self::unproven(config)?;
-        super::probe::prove(&sandbox)?;
+        let (sandbox, walls) = Self::tried(config)?;
+        standing(&walls)?;
         Ok(sandbox)
     }
 
+    /// Returns an arena and all of its walls, each tried from inside, whether they hold or not.
+    ///
+    /// # Errors
+    /// [`ArenaError`] if nothing can be run at all.
+    pub(super) fn tried(config: &SandboxConfig) -> Result<(Self, Vec<Wall>), ArenaError> {
+        let sandbox = Self::unproven(config)?;
+        let walls = super::probe::try_all(&sandbox)?;
+        Ok((sandbox, walls))
+    }
+
+    /// Returns all walls of an arena on this machine, each tried from inside, which takes a second or two.
+    ///
+    /// # Errors
+    /// [`ArenaError`] if nothing can be run at all.
+    pub fn check(config: &SandboxConfig) -> Result<(Bounds, Vec<Wall>), ArenaError> {
+        let (sandbox, walls) = Self::tried(config)?;
+        Ok((sandbox.bounds(), walls))
+    }
+
     /// Returns an arena whose walls nobody has tried yet.
-    pub(super) fn unproven(config: &SandboxConfig) -> Result<Self, ArenaError> {
+    fn unproven(config: &SandboxConfig) -> Result<Self, ArenaError> {
         let making = || io_error(format!("make {}", config.directory.display()));
         let claim = Claim::make(&config.directory).map_err(making())?;
         let directory = claim.directory().to_owned();
@@ -279,6 +299,20 @@ impl Sandbox {
             .spawn()
             .map_err(io_error("start setpriv, prlimit, unshare or bash"))?;
         Session::begin(child, slot, group, run.limits, first_id, service.is_some())
+    }
+}
+
+/// Checks that all walls hold.
+///
+/// # Errors
+/// [`ArenaError::Wall`] for the first that does not.
+pub(super) fn standing(walls: &[Wall]) -> Result<(), ArenaError> {
+    match walls.iter().find(|wall| !wall.holds) {
+        Some(Wall { name, said, .. }) => Err(ArenaError::Wall {
+            wall: name,
+            said: said.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -24,6 +24,7 @@ mod recorded;
 mod replay;
 mod run;
 mod samples;
+mod sandbox;
 mod topics;
 mod train;
 mod validate;
@@ -129,6 +130,9 @@ enum Command {
     /// Try a patch against an exploit, on the terminal.
     #[command(subcommand)]
     Wargame(wargame::WargameCommand),
+    /// Try the walls around what is run here.
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -228,6 +232,7 @@ impl Cli {
             Command::Evaluate(args) => evaluate::evaluate(&args, json),
             Command::Exploits(command) => exploits::exploits(&command, &settings, json),
             Command::Wargame(command) => wargame::wargame(&command, &settings, json),
+            Command::Sandbox(command) => sandbox::sandbox(&command, &settings, json),
             Command::Config(command) => config::config(&command, &settings, json),
             Command::Completions(args) => completions::completions(&args),
         }
