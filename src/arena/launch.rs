@@ -19,8 +19,9 @@ use crate::exploit::Limits;
 
 /// The identity of nobody, on Debian and elsewhere.
 const NOBODY: &str = "65534";
-/// Files and directories that a run may make.
+/// Files and directories that a run may make at least, and for each MiB of its work directory.
 const WORK_INODES: u32 = 8_192;
+const WORK_INODES_A_MIB: u32 = 64;
 /// What a run finds programs by.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -75,6 +76,12 @@ pub(super) struct Launch<'a> {
     pub(super) line: &'a str,
 }
 
+/// Returns how many files and directories a run may make whose work directory has so many MiB.
+pub(super) fn inodes(work_mb: u64) -> u32 {
+    let work_mb = u32::try_from(work_mb).unwrap_or(u32::MAX);
+    work_mb.saturating_mul(WORK_INODES_A_MIB).max(WORK_INODES)
+}
+
 impl Launch<'_> {
     /// Returns the command; its standard streams are pipes.
     pub(super) fn command(&self) -> Command {
@@ -118,7 +125,7 @@ impl Launch<'_> {
         say(&[
             &self.places.work.display().to_string(),
             &format!("{work_mb}m"),
-            &WORK_INODES.to_string(),
+            &inodes(work_mb).to_string(),
             &self.places.filter.display().to_string(),
             &self.places.status.display().to_string(),
             &self.bwrap.display().to_string(),

@@ -6,7 +6,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::mpsc::channel;
@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::cgroup::{Bounds, Cgroups, Group};
 use super::claim::Claim;
 use super::filter::{FilterError, filter};
-use super::launch::{Launch, Places};
+use super::launch::{Launch, Places, inodes};
+use super::trees::{self, Most, Otherwise};
 use crate::exploit::Limits;
 use slot::Slot;
 use watch::{Pipe, Watched, exit_of, kill_inside, read_on};
@@ -140,6 +141,7 @@ pub struct Ran {
 #[derive(Debug)]
 pub struct Work {
     directory: Option<File>,
+    limits: Limits,
 }
 
 impl Work {
@@ -160,7 +162,18 @@ impl Work {
 }
 
 impl Work {
-    /// Copies what the run left behind to a directory: plain files and directories, no links, nothing else.
+    /// Opens something that the run left behind, without following a link.
+    ///
+    /// # Errors
+    /// If there is no such thing.
+    pub(super) fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let directory = self.directory.as_ref();
+        let directory = directory.ok_or(io::ErrorKind::NotFound)?;
+        trees::open_below(directory.as_fd(), path, flags)
+    }
+
+    /// Copies what the run left behind to a directory: plain files with their data, and directories, no links, nothing
+    /// else, and no more than the work directory may hold.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -168,21 +181,14 @@ impl Work {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
-        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        let mut left = vec![(root, to.to_owned())];
-        while let Some((from, to)) = left.pop() {
-            fs::create_dir_all(&to)?;
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-                if kind.is_dir() {
-                    left.push((entry.path(), to));
-                } else if kind.is_file() {
-                    fs::copy(entry.path(), to)?;
-                }
-            }
+        let most = Most {
+            bytes: self.limits.work_mb << 20,
+            files: u64::from(inodes(self.limits.work_mb)),
+        };
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
         }
-        Ok(())
+        trees::copy(directory.as_fd(), to, most, Otherwise::LeaveOut).map_err(io::Error::other)
     }
 }
 
@@ -267,7 +273,8 @@ impl Sandbox {
             .map_err(io_error("start setpriv, prlimit, unshare or bash"))?;
         let watched = self.watch(&mut child, run, &group, &status, began);
         let result = watched.map(|watched| {
-            let work = Work::of(child.id(), &slot.directory.join("work").join("arena"));
+            let work = slot.directory.join("work").join("arena");
+            let work = Work::of(child.id(), &work, run.limits);
             let ran = watched.ran(run.limits, group.met());
             let seen = look(&ran, &work);
             (ran, seen)
@@ -335,11 +342,12 @@ impl Sandbox {
 
 impl Work {
     /// Returns the work directory as the shell `pid` sees it.
-    fn of(pid: u32, path: &Path) -> Self {
+    fn of(pid: u32, path: &Path, limits: Limits) -> Self {
         let seen = Path::new("/proc").join(pid.to_string()).join("root");
         let path = path.strip_prefix("/").unwrap_or(path);
         Self {
             directory: File::open(seen.join(path)).ok(),
+            limits,
         }
     }
 }
