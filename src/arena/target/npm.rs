@@ -37,7 +37,7 @@ const STEPS: &str = "mkdir /arena/tree
 cd /arena/tree
 cp /crisol/package.json .
 npm install --registry=http://127.0.0.1:4873/npm/ --replace-registry-host=always \
- --cache=/arena/tmp/npm --userconfig=/dev/null --globalconfig=/dev/null --git=/bin/false \
+ --cache=/arena/tmp/npm --userconfig=/arena/none/user --globalconfig=/arena/none/global --git=/bin/false \
  --ignore-scripts --no-audit --no-fund --no-update-notifier --no-package-lock --no-bin-links \
  --loglevel=error --install-strategy=hoisted --legacy-peer-deps --fetch-retries=0 --maxsockets=12 >&2
 rm -f node_modules/.package-lock.json
