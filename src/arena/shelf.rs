@@ -153,6 +153,21 @@ pub(super) fn tidy(shelf: &Path) {
     }
 }
 
+/// Removes trees that stand in the cache itself, as they did before there were digests of their content.
+pub(super) fn remove_earlier_form(cache: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let digest = name.strip_suffix(LOCK).unwrap_or(&name);
+        if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Removes trees that nobody uses until no more than so many bytes are left, those first that were not used for
 /// longest.
 pub(super) fn shrink(shelf: &Path, most: u64) {

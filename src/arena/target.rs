@@ -29,7 +29,7 @@ use super::apply::{ApplyError, plan};
 use super::bump::moved;
 use super::claim::Claim;
 use super::identity::{as_nobody, give_to_nobody, warn_of_root, works_on_foreign_bytes};
-use super::registry::{Base, Bases, Registry, Sources};
+use super::registry::{Base, Bases, Registry, Sources, optional};
 use super::sandbox::{ArenaError, Sandbox};
 use super::shelf::{self, Shelved};
 use super::trees::{self, Most, Otherwise, TreeError};
@@ -56,8 +56,10 @@ pub struct TargetsConfig {
     /// The most that built trees may take there, in MiB; those in use may take more for a while.
     pub max_mb: u64,
     /// The registry of npm packages.
+    #[serde(deserialize_with = "optional")]
     pub npm_registry: Option<Base>,
     /// The index of Python packages.
+    #[serde(deserialize_with = "optional")]
     pub python_index: Option<Base>,
     /// Further indexes of Python packages.
     pub python_extra_index: Bases,
@@ -234,6 +236,7 @@ impl Targets {
             make(directory)?;
             give_to_nobody(directory).map_err(failed)?;
         }
+        shelf::remove_earlier_form(cache);
         as_nobody(|| shelf::tidy(&shelf)).map_err(failed)?;
         let default = TargetsConfig::default();
         let of = |told: &Option<Base>, default: Option<Base>| {

@@ -80,6 +80,7 @@ impl Client {
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_WITHIN))
             .max_response_header_size(32 << 10)
+            .max_idle_connections(32)
             .max_idle_connections_per_host(16)
             .user_agent(concat!("crisol/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
@@ -141,7 +142,7 @@ impl Client {
                 checking.update(read);
                 to.write_all(read).map_err(failed)?;
             }
-            if checking.is_met() {
+            if checking.agrees() {
                 Ok(size)
             } else {
                 let said = "it is not the file whose digest the registry states";

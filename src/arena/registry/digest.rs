@@ -77,7 +77,7 @@ impl Checking<'_> {
     }
 
     /// Whether the bytes are those that were stated.
-    pub(super) fn is_met(self) -> bool {
+    pub(super) fn agrees(self) -> bool {
         match self {
             Self::Sha512(hash, wanted) => hash.finalize()[..] == *wanted,
             Self::Sha256(hash, wanted) => hash.finalize()[..] == *wanted,
@@ -105,7 +105,7 @@ mod tests {
     fn met(stated: &Stated, bytes: &[u8]) -> bool {
         let mut checking = stated.check();
         bytes.chunks(3).for_each(|part| checking.update(part));
-        checking.is_met()
+        checking.agrees()
     }
 
     #[test]

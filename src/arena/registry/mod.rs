@@ -42,7 +42,7 @@ pub use self::npm::{
     Packument, PackumentError, Version, foreign_of_manifest, is_name, is_of_registry,
 };
 pub use self::simple::{ListedFile, PageError, is_file_name, is_project, read_page};
-pub use self::sources::{Base, BaseError, Bases};
+pub use self::sources::{Base, BaseError, Bases, optional};
 pub use self::wheel::{WheelError, direct_references, is_direct, is_member, references_in};
 
 pub(super) use self::findings::Findings;

@@ -100,6 +100,20 @@ impl<'de> Deserialize<'de> for Base {
     }
 }
 
+/// Reads an address that may be left out; an empty text is none, as pip and npm take it.
+///
+/// # Errors
+/// If it is none of http or https.
+pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Base>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Base::read(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
 /// Several addresses: a list, or a text with spaces between them, as pip takes it. One without a scheme is of https.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -55,7 +55,7 @@ pub fn direct_references<F: Read + Seek>(file: &mut F) -> Result<Vec<String>, Wh
     let mut found = Vec::new();
     let mut is_wheel = false;
     for entry in entries(file)? {
-        if is_metadata(&entry.name) {
+        if agreesadata(&entry.name) {
             is_wheel = true;
             found.extend(references_in(&text_of(file, &entry)?));
         }
@@ -188,7 +188,7 @@ pub fn is_member(name: &[u8]) -> bool {
     !absolute && name.len() <= 1_024 && !name.contains(&0) && !parts.any(|part| part == b"..")
 }
 
-fn is_metadata(name: &[u8]) -> bool {
+fn agreesadata(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let directory = name.strip_suffix(b".dist-info/metadata");
     directory.is_some_and(|directory| !directory.contains(&b'/'))
