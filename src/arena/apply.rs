@@ -54,10 +54,41 @@ pub enum ApplyError {
 }
 
 /// A file after the patch; `None` for one that is gone.
+#[derive(Debug)]
 struct Written {
     path: PathBuf,
     text: Option<Vec<u8>>,
     executable: bool,
+}
+
+/// What a patch makes of a tree, before anything of it is written.
+#[derive(Debug)]
+pub(super) struct Plan {
+    written: Vec<Written>,
+    paths: Vec<String>,
+    /// Names that files had and have no more.
+    left: Vec<String>,
+}
+
+impl Plan {
+    /// Returns all paths that it touches: those of files that come, go, change or move.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().chain(&self.left).map(String::as_str)
+    }
+
+    /// Writes it; returns the paths that it changed.
+    ///
+    /// # Errors
+    /// If the tree cannot be written; then it may be changed in part.
+    pub(super) fn write(self) -> Result<Vec<String>, ApplyError> {
+        for written in self.written {
+            write(&written).map_err(|error| ApplyError::Io {
+                path: written.path.display().to_string(),
+                error,
+            })?;
+        }
+        Ok(self.paths)
+    }
 }
 
 /// Applies `diff` to the tree at `root`; returns the paths that it changed.
@@ -65,6 +96,14 @@ struct Written {
 /// # Errors
 /// [`ApplyError`]; the tree is as it was, unless writing it failed.
 pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
+    plan(root, diff)?.write()
+}
+
+/// Works out what `diff` makes of the tree at `root`.
+///
+/// # Errors
+/// [`ApplyError`] if it does not apply.
+pub(super) fn plan(root: &Path, diff: &str) -> Result<Plan, ApplyError> {
     let limits = DiffLimits::default();
     let ours = parse(diff, &limits).map_err(|error| ApplyError::Unreadable(error.to_string()))?;
     let is_git = diff.lines().any(|line| line.starts_with("diff --git "));
@@ -82,7 +121,7 @@ pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
         ));
     }
     let mut all = Vec::new();
-    let mut paths = Vec::new();
+    let (mut paths, mut left) = (Vec::new(), Vec::new());
     for (file, patch) in ours.files.iter().zip(&theirs) {
         let path = file.path().to_owned();
         if file.change == Change::Binary {
@@ -91,11 +130,8 @@ pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
                 problem: "is binary",
             });
         }
-        if file.new_mode == Some(0o120_000) {
-            return Err(ApplyError::Path {
-                path,
-                problem: "becomes a link",
-            });
+        if let Some(problem) = file.new_mode.and_then(problem_of_mode) {
+            return Err(ApplyError::Path { path, problem });
         }
         check_same(&path, patch)?;
         let old = file.old_path.as_deref();
@@ -111,7 +147,12 @@ pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
         };
         let text = match patch.patch() {
             PatchKind::Text(hunks) => apply_hunks(&path, &before, hunks)?,
-            PatchKind::Binary(_) => before,
+            PatchKind::Binary(_) => {
+                return Err(ApplyError::Path {
+                    path,
+                    problem: "is binary",
+                });
+            }
         };
         if let Some(old) = old.filter(|old| *old != path && file.change == Change::Renamed) {
             all.push(Written {
@@ -119,6 +160,7 @@ pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
                 text: None,
                 executable: false,
             });
+            left.push(old.to_owned());
         }
         all.push(Written {
             path: inside(root, &path)?,
@@ -129,13 +171,22 @@ pub fn apply(root: &Path, diff: &str) -> Result<Vec<String>, ApplyError> {
         });
         paths.push(path);
     }
-    for written in all {
-        write(&written).map_err(|error| ApplyError::Io {
-            path: written.path.display().to_string(),
-            error,
-        })?;
+    Ok(Plan {
+        written: all,
+        paths,
+        left,
+    })
+}
+
+/// Returns what is wrong with a mode that is none of a plain file.
+fn problem_of_mode(mode: u32) -> Option<&'static str> {
+    const KIND: u32 = 0o170_000;
+    match mode & KIND {
+        0 | 0o100_000 => None,
+        0o120_000 => Some("becomes a link"),
+        0o160_000 => Some("is another repository"),
+        _ => Some("becomes something else than a file"),
     }
-    Ok(paths)
 }
 
 /// Checks that the second reader sees the same file.
@@ -374,6 +425,11 @@ mod tests {
         }
         let link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n";
         assert!(apply(root.path(), link).is_err());
+        let file = link.replace("120000", "100644");
+        assert!(
+            apply(root.path(), &file).is_ok(),
+            "the control: a file is one"
+        );
         assert_eq!(text(&outside, "d/a.txt").unwrap(), "one\ntwo\nthree\n");
     }
 
@@ -424,5 +480,37 @@ mod tests {
         fs::hard_link(kept.path().join("d/a.txt"), root.path().join("d/a.txt")).unwrap();
         apply(root.path(), CHANGE).unwrap();
         assert_eq!(text(&kept, "d/a.txt").unwrap(), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_patch_has_no_links_no_repositories_and_nothing_binary() {
+        let root = tree(&[
+            ("d/a.txt", "one\ntwo\nthree\n"),
+            ("s", "Subproject commit 1\n"),
+        ]);
+        let submodule = "diff --git a/s b/s\nindex 1111111..2222222 160000\n--- a/s\n+++ b/s\n@@ -1 +1 @@\n-Subproject commit 1\n+Subproject commit 2\n";
+        let added = "diff --git a/n b/n\nnew file mode 160000\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+Subproject commit 2\n";
+        let becomes = "diff --git a/s b/s\nold mode 100644\nnew mode 120000\n";
+        let binary = "diff --git a/s b/s\nindex 1..2 100644\nBinary files a/s and b/s differ\n";
+        for diff in [submodule, added, becomes, binary] {
+            assert!(
+                apply(root.path(), &[CHANGE, diff].concat()).is_err(),
+                "{diff}"
+            );
+            assert_eq!(text(&root, "d/a.txt").unwrap(), "one\ntwo\nthree\n");
+        }
+        let plain = submodule.replace("160000", "100644");
+        apply(root.path(), &[CHANGE, &plain].concat()).unwrap();
+    }
+
+    #[test]
+    fn a_plan_names_all_that_it_touches_and_writes_nothing_yet() {
+        let root = tree(&[("d/a.txt", "one\ntwo\nthree\n"), ("b", "one\n")]);
+        let moves = "diff --git a/b b/c\nsimilarity index 100%\nrename from b\nrename to c\n";
+        let plan = plan(root.path(), &[CHANGE, moves].concat()).unwrap();
+        assert_eq!(plan.touched().collect::<Vec<_>>(), ["d/a.txt", "c", "b"]);
+        assert_eq!(text(&root, "b").unwrap(), "one\n");
+        plan.write().unwrap();
+        assert_eq!(text(&root, "c").unwrap(), "one\n");
     }
 }

@@ -21,8 +21,9 @@ use std::process::{Command, Stdio};
 use super::surroundings::Surroundings;
 use crate::exploit::Limits;
 
-/// Files and directories that a run may make.
+/// Files and directories that a run may make at least, and for each MiB of its work directory.
 const WORK_INODES: u32 = 8_192;
+const WORK_INODES_A_MIB: u32 = 64;
 /// What a run finds programs by.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What the trusted client may leave behind, where it has a sandbox beside the service's, in MiB.
@@ -144,6 +145,12 @@ pub(super) const CLIENT: &str = "client";
 /// The same of the service's.
 pub(super) const SERVICE: &str = "service";
 
+/// Returns how many files and directories a run may make whose work directory has so many MiB.
+pub(super) fn inodes(work_mb: u64) -> u32 {
+    let work_mb = u32::try_from(work_mb).unwrap_or(u32::MAX);
+    work_mb.saturating_mul(WORK_INODES_A_MIB).max(WORK_INODES)
+}
+
 impl Launch<'_> {
     /// Returns the command; its standard streams are pipes.
     pub(super) fn command(&self) -> Command {
@@ -186,7 +193,7 @@ impl Launch<'_> {
             &self.slot.display().to_string(),
             &self.filter.display().to_string(),
             &format!("{work_mb}m"),
-            &WORK_INODES.to_string(),
+            &inodes(work_mb).to_string(),
             &format!("{CLIENT_MB}m"),
             if self.first_id.is_some() { "1" } else { "0" },
             // Counted in the namespace of the run alone, by kernels since 5.14.

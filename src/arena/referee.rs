@@ -186,6 +186,9 @@ impl Game<'_> {
             Err(TargetError::Vulnerable(error) | TargetError::Away(error)) => {
                 return Ok(told(WargameVerdict::Error, error));
             }
+            Err(error @ TargetError::Tampering(_)) => {
+                return Ok(told(WargameVerdict::HarnessTampered, error));
+            }
             Err(TargetError::Arena(error)) => return Err(error.into()),
         };
         self.targets = vec![pair.vulnerable.name.clone(), pair.patched.name.clone()];

@@ -1,38 +1,53 @@
 //! Targets: trees of installed packages, as an attack finds them under `/target`.
 //!
-//! Packages are downloaded outside of the arena without running any of their code, and installed inside it without a
-//! network. A tree is kept by the digest of what it was made of; nobody writes to it again. A source patch is applied to
-//! a copy that one wargame has for itself.
+//! Packages are resolved and installed inside the arena, which reaches registries only through [`super::registry`]; what
+//! comes out is copied within bounds by who works on foreign bytes, never by root. A tree is kept by the digest of what it
+//! was made of, beside a digest of what is in it; nobody writes to it again. A source patch is applied to a copy that one
+//! wargame has for itself.
 
 mod archive;
-mod download;
 mod files;
 mod inside;
 mod npm;
 mod pypi;
+mod scope;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use self::download::is_absence;
-use self::files::{READABLE, copy_all, make, readable};
-use super::apply::{ApplyError, apply};
+use self::files::{copy_all, make, readable};
+use self::inside::Site;
+use super::apply::{ApplyError, plan};
 use super::bump::moved;
 use super::claim::Claim;
+use super::identity::{as_nobody, give_to_nobody, warn_of_root, works_on_foreign_bytes};
+use super::registry::{Base, Bases, Registry, Sources, optional};
 use super::sandbox::{ArenaError, Sandbox};
 use super::shelf::{self, Shelved};
+use super::trees::{self, Most, Otherwise, TreeError};
 use crate::diff::Diff;
 use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
 
 /// Changes whenever trees are made in another way.
-const RECIPE: &str = "1";
-/// Where trees are kept.
+const RECIPE: &str = "2";
+/// Where they stand below the cache.
+const SHELF: &str = "trees";
+/// The most that a tree which a patch is applied to may hold, or one that is kept for people.
+const MOST: Most = Most {
+    bytes: 512 << 20,
+    files: 32_768,
+};
+
+/// Where trees are kept, and where packages come from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetsConfig {
@@ -40,6 +55,16 @@ pub struct TargetsConfig {
     pub cache: PathBuf,
     /// The most that built trees may take there, in MiB; those in use may take more for a while.
     pub max_mb: u64,
+    /// The registry of npm packages.
+    #[serde(deserialize_with = "optional")]
+    pub npm_registry: Option<Base>,
+    /// The index of Python packages.
+    #[serde(deserialize_with = "optional")]
+    pub python_index: Option<Base>,
+    /// Further indexes of Python packages.
+    pub python_extra_index: Bases,
+    /// Hosts that artifacts may lie on, beside the registries' own.
+    pub artifact_hosts: Bases,
 }
 
 impl Default for TargetsConfig {
@@ -47,9 +72,18 @@ impl Default for TargetsConfig {
         Self {
             cache: std::env::temp_dir().join("crisol-targets"),
             max_mb: /* 4 GiB */ 4_096,
+            npm_registry: Base::read(NPM_REGISTRY).ok(),
+            python_index: Base::read(PYTHON_INDEX).ok(),
+            python_extra_index: Bases::default(),
+            artifact_hosts: Bases(Base::read(PYTHON_FILES).ok().into_iter().collect()),
         }
     }
 }
+
+/// The public registries, and the host on which the Python one keeps its files.
+const NPM_REGISTRY: &str = "https://registry.npmjs.org/";
+const PYTHON_INDEX: &str = "https://pypi.org/simple/";
+const PYTHON_FILES: &str = "https://files.pythonhosted.org/";
 
 /// A target could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +100,9 @@ pub enum TargetError {
     /// The patch does not apply.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The patch would change what it has no business with.
+    #[error("the patch changes more than its package: {0}")]
+    Tampering(String),
     /// The arena failed.
     #[error(transparent)]
     Arena(#[from] ArenaError),
@@ -82,20 +119,20 @@ pub enum BuildError {
         /// Why not.
         error: io::Error,
     },
-    /// A package cannot be downloaded.
+    /// A registry does not answer.
     #[error("{doing}: {said}")]
     Download {
         /// What was tried.
         doing: String,
-        /// What the package manager said, escaped and cut.
+        /// What was not answered, escaped and cut.
         said: String,
     },
-    /// A package does not build or install.
+    /// There is no such package, it may not be taken, or it does not build or install.
     #[error("{doing}: {said}")]
     Refused {
         /// What was tried.
         doing: String,
-        /// What it said, escaped and cut.
+        /// Why not, escaped and cut.
         said: String,
     },
     /// The arena failed.
@@ -134,23 +171,32 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Copies both trees below a directory, as `vulnerable` and `patched`.
+    /// Copies both trees below a directory, as `vulnerable` and `patched`; within bounds, and without links.
     ///
     /// # Errors
     /// If they cannot be read or written.
     pub(super) fn copy_to(&self, to: &Path) -> io::Result<()> {
         fs::create_dir_all(to)?;
-        copy_all(&self.vulnerable.directory, &to.join("vulnerable"))?;
-        copy_all(&self.patched.directory, &to.join("patched"))
+        let copy = |tree: &Tree, name: &str| {
+            let from = File::open(&tree.directory)?;
+            trees::copy(from.as_fd(), &to.join(name), MOST, Otherwise::LeaveOut)
+                .map_err(io::Error::other)
+        };
+        copy(&self.vulnerable, "vulnerable")?;
+        copy(&self.patched, "patched")
     }
 }
 
 /// Makes and keeps trees.
 #[derive(Debug)]
 pub struct Targets {
-    cache: PathBuf,
+    /// Trees that are kept.
+    shelf: PathBuf,
     max_bytes: u64,
     claim: Claim,
+    /// Below the claim: what foreign bytes are worked on in.
+    foreign: PathBuf,
+    registry: Arc<Registry>,
 }
 
 /// What a tree is made of.
@@ -168,16 +214,47 @@ impl Targets {
     /// # Errors
     /// If it cannot be made.
     pub fn open(config: &TargetsConfig) -> Result<Self, BuildError> {
-        let cache = config.cache.clone();
-        make(&cache, READABLE)?;
-        let claim = Claim::make(&cache).map_err(|error| BuildError::Io {
-            doing: format!("make a directory in {}", cache.display()),
+        warn_of_root();
+        let cache = &config.cache;
+        let failed = |error| BuildError::Io {
+            doing: format!("use {}", cache.display()),
             error,
-        })?;
+        };
+        make(cache)?;
+        // Whoever owns it can put any tree there.
+        let owner = fs::metadata(cache).map_err(failed)?.uid();
+        if !works_on_foreign_bytes(owner) {
+            let whose = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it belongs to another user",
+            );
+            return Err(failed(whose));
+        }
+        let claim = Claim::make(cache).map_err(failed)?;
+        let (shelf, foreign) = (cache.join(SHELF), claim.directory().join("foreign"));
+        for directory in [&shelf, &foreign] {
+            make(directory)?;
+            give_to_nobody(directory).map_err(failed)?;
+        }
+        shelf::remove_earlier_form(cache);
+        as_nobody(|| shelf::tidy(&shelf)).map_err(failed)?;
+        let default = TargetsConfig::default();
+        let of = |told: &Option<Base>, default: Option<Base>| {
+            let none = || failed(io::ErrorKind::NotFound.into());
+            told.clone().or(default).ok_or_else(none)
+        };
+        let python = of(&config.python_index, default.python_index)?;
+        let sources = Sources {
+            npm: of(&config.npm_registry, default.npm_registry)?,
+            python: [vec![python], config.python_extra_index.0.clone()].concat(),
+            hosts: config.artifact_hosts.0.clone(),
+        };
         Ok(Self {
-            cache,
+            shelf,
             max_bytes: config.max_mb << 20,
             claim,
+            foreign,
+            registry: Arc::new(Registry::new(sources)),
         })
     }
 
@@ -186,7 +263,13 @@ impl Targets {
     /// # Errors
     /// If it cannot be read or written.
     pub fn case(&self, exploit: &Exploit) -> Result<Tree, BuildError> {
-        let case = self.copy_of(&exploit.id, &exploit.directory)?;
+        // The catalogue is the operator's own, and need not be open to nobody.
+        let directory = self.claim.directory().join(own_name());
+        let case = Tree::own(&exploit.id, directory);
+        copy_all(&exploit.directory, &case.directory).map_err(|error| BuildError::Io {
+            doing: format!("copy {}", exploit.directory.display()),
+            error,
+        })?;
         readable(&case.directory)?;
         Ok(case)
     }
@@ -203,7 +286,7 @@ impl Targets {
         diff: &Diff<'_>,
         patch: &str,
     ) -> Result<Pair, TargetError> {
-        let vulnerable = match &exploit.target.origin {
+        let (vulnerable, package) = match &exploit.target.origin {
             Origin::Package(package) => {
                 if let Some(moved) = moved(diff, package.ecosystem, &package.name) {
                     let before = Recipe::of(package, &moved.from, &package.extra_vulnerable);
@@ -216,43 +299,70 @@ impl Targets {
                     });
                 }
                 let before = Recipe::of(package, &package.vulnerable, &package.extra_vulnerable);
-                self.tree(sandbox, &before)
-                    .map_err(TargetError::Vulnerable)?
+                let tree = self.tree(sandbox, &before);
+                (tree.map_err(TargetError::Vulnerable)?, Some(package))
             }
             Origin::Source(source) => {
                 let source = case.directory.join(source);
-                self.source(sandbox, &exploit.id, source)
-                    .map_err(TargetError::Vulnerable)?
+                let tree = self.source(sandbox, &exploit.id, source);
+                (tree.map_err(TargetError::Vulnerable)?, None)
             }
         };
-        let name = format!("{}, patched", vulnerable.name);
-        let patched = self
-            .copy_of(&name, &vulnerable.directory)
-            .map_err(TargetError::Away)?;
-        apply(&patched.directory, patch)?;
+        let patched = self.copy_of(&vulnerable).map_err(TargetError::Away)?;
+        self.patch(&patched.directory, package, patch)?;
         Ok(Pair {
             vulnerable,
             patched,
         })
     }
 
+    /// Applies a source patch to a tree, if it touches nothing but what is its package's.
+    fn patch(
+        &self,
+        tree: &Path,
+        package: Option<&Package>,
+        patch: &str,
+    ) -> Result<(), TargetError> {
+        let away = |error| {
+            TargetError::Away(BuildError::Io {
+                doing: "apply the patch".to_owned(),
+                error,
+            })
+        };
+        let applied = as_nobody(|| {
+            let plan = plan(tree, patch)?;
+            if let Some(package) = package
+                && let Some(stray) = scope::strays(tree, package, plan.touched()).map_err(away)?
+            {
+                return Err(TargetError::Tampering(stray));
+            }
+            plan.write()?;
+            Ok(())
+        });
+        applied.map_err(away)?
+    }
+
     /// Returns the tree of a source: its directory, or what its archive holds.
     fn source(&self, sandbox: &Sandbox, name: &str, source: PathBuf) -> Result<Tree, BuildError> {
-        let is_archive = source.is_file();
-        let directory = if is_archive {
-            let own = self.claim.directory();
-            let scratch = own.join(format!("own-{}", Uuid::new_v4().simple()));
-            make(&scratch, READABLE)?;
-            archive::unpack(&scratch, &source, sandbox)?
-        } else {
-            source
-        };
-        Ok(Tree {
-            name: name.to_owned(),
-            directory,
-            is_own: is_archive,
-            _shelved: None,
-        })
+        if !source.is_file() {
+            return Ok(Tree {
+                name: name.to_owned(),
+                directory: source,
+                is_own: false,
+                _shelved: None,
+            });
+        }
+        let scratch = self.scratch()?;
+        let unpacked = archive::unpack(&self.site(sandbox, &scratch), &source)?;
+        let tree = Tree::own(name, self.foreign.join(own_name()));
+        let moved = as_nobody(|| fs::rename(&unpacked, &tree.directory));
+        moved
+            .and_then(|moved| moved)
+            .map_err(|error| BuildError::Io {
+                doing: format!("keep {name}"),
+                error,
+            })?;
+        Ok(tree)
     }
 
     /// Returns the tree of a recipe, from the cache if it was made before.
@@ -262,18 +372,22 @@ impl Targets {
             doing: format!("keep {}", recipe.name()),
             error,
         };
-        let shelved = match shelf::find(&self.cache, &digest).map_err(failed)? {
+        let found = as_nobody(|| shelf::find(&self.shelf, &digest));
+        let shelved = match found.and_then(|found| found).map_err(failed)? {
             Some(shelved) => shelved,
             None => {
-                let scratch = Scratch::make(self.claim.directory())?;
+                let scratch = self.scratch()?;
+                let site = self.site(sandbox, &scratch);
                 let built = match recipe.ecosystem {
-                    Ecosystem::Npm => npm::install(&scratch.0, recipe)?,
-                    Ecosystem::Pypi => pypi::install(&scratch.0, recipe, sandbox)?,
+                    Ecosystem::Npm => npm::install(&site, recipe)?,
+                    Ecosystem::Pypi => pypi::install(&site, recipe)?,
                 };
-                readable(&built)?;
-                let shelved = shelf::put(&self.cache, &digest, &built).map_err(failed)?;
-                shelf::shrink(&self.cache, self.max_bytes);
-                shelved
+                let put = as_nobody(|| {
+                    let put = shelf::put(&self.shelf, &digest, &built);
+                    shelf::shrink(&self.shelf, self.max_bytes);
+                    put
+                });
+                put.and_then(|put| put).map_err(failed)?
             }
         };
         Ok(Tree {
@@ -284,22 +398,65 @@ impl Targets {
         })
     }
 
-    /// Returns a copy of a directory that may be changed.
-    fn copy_of(&self, name: &str, from: &Path) -> Result<Tree, BuildError> {
-        let own = format!("own-{}", Uuid::new_v4().simple());
-        let directory = self.claim.directory().join(own);
-        let copied = Tree {
-            name: name.to_owned(),
-            directory: directory.clone(),
-            is_own: true,
-            _shelved: None,
-        };
-        copy_all(from, &directory).map_err(|error| BuildError::Io {
-            doing: format!("copy {}", from.display()),
-            error,
-        })?;
+    /// Returns a copy of a vulnerable tree that a patch may change.
+    fn copy_of(&self, vulnerable: &Tree) -> Result<Tree, BuildError> {
+        let name = format!("{}, patched", vulnerable.name);
+        let copied = Tree::own(&name, self.foreign.join(own_name()));
+        let doing = || format!("copy {}", vulnerable.directory.display());
+        let copy = as_nobody(|| {
+            let from = File::open(&vulnerable.directory)?;
+            trees::copy(from.as_fd(), &copied.directory, MOST, Otherwise::Fail).map_err(|error| {
+                match error {
+                    TreeError::Io { error, .. } => error,
+                    refused => io::Error::other(refused),
+                }
+            })
+        });
+        copy.and_then(|copied| copied)
+            .map_err(|error| BuildError::Io {
+                doing: doing(),
+                error,
+            })?;
         Ok(copied)
     }
+
+    /// Returns a directory that whoever works on foreign bytes may write, and that goes.
+    fn scratch(&self) -> Result<Scratch, BuildError> {
+        let path = self
+            .foreign
+            .join(format!("new-{}", Uuid::new_v4().simple()));
+        let made = as_nobody(|| make(&path)).map_err(|error| BuildError::Io {
+            doing: format!("make {}", path.display()),
+            error,
+        });
+        made??;
+        Ok(Scratch(path))
+    }
+
+    fn site<'s>(&'s self, sandbox: &'s Sandbox, scratch: &'s Scratch) -> Site<'s> {
+        Site {
+            scratch: &scratch.0,
+            sandbox,
+            registry: &self.registry,
+        }
+    }
+}
+
+impl Tree {
+    /// Returns one that goes with its value.
+    fn own(name: &str, directory: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            directory,
+            is_own: true,
+            _shelved: None,
+        }
+    }
+}
+
+/// Returns a name that no other has.
+fn own_name() -> String {
+    format!("own-{}", Uuid::new_v4().simple())
 }
 
 impl<'a> Recipe<'a> {
@@ -343,21 +500,12 @@ fn blamed(error: BuildError) -> TargetError {
     match error {
         BuildError::Arena(error) => TargetError::Arena(error),
         BuildError::Refused { .. } => TargetError::Patched(error),
-        BuildError::Download { ref said, .. } if is_absence(said) => TargetError::Patched(error),
         BuildError::Download { .. } | BuildError::Io { .. } => TargetError::Away(error),
     }
 }
 
 /// A directory that goes when it is no longer needed.
 struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(parent: &Path) -> Result<Self, BuildError> {
-        let scratch = Self(parent.join(format!("new-{}", Uuid::new_v4().simple())));
-        make(&scratch.0, READABLE)?;
-        Ok(scratch)
-    }
-}
 
 impl Drop for Scratch {
     fn drop(&mut self) {

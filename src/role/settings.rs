@@ -31,6 +31,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("AB_TESTING_ENABLED", "ab.enabled"),
     ("REDIS_URL", "memory.redis_url"),
     ("ML_MODEL_PATH", "model.path"),
+    ("npm_config_registry", "targets.npm_registry"),
+    ("PIP_INDEX_URL", "targets.python_index"),
+    ("PIP_EXTRA_INDEX_URL", "targets.python_extra_index"),
     ("LOG_LEVEL", "log.level"),
 ];
 

@@ -37,6 +37,7 @@ mod memory;
 mod models;
 mod operations;
 mod rebalance;
+mod registry;
 mod rejudge;
 mod replay;
 mod schemas;

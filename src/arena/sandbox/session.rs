@@ -65,7 +65,10 @@ impl Session {
         }
         let mut session = Self {
             child,
-            work: Work { directory: None },
+            work: Work {
+                directory: None,
+                limits,
+            },
             told,
             began,
             limits,
@@ -87,7 +90,8 @@ impl Session {
             return Err(session.not_started());
         }
         let part = if has_service { SERVICE } else { CLIENT };
-        session.work = Work::of(pid, &session.slot.directory.join(part).join("work"));
+        let work = session.slot.directory.join(part).join("work");
+        session.work = Work::of(pid, &work, limits);
         Ok(session)
     }
 

@@ -2,10 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use crate::arena::launch::inodes;
+use crate::arena::trees::{self, Most, Otherwise};
+use crate::exploit::Limits;
 
 /// The most that is read of a file that a run left behind, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -14,15 +18,17 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Work {
     pub(super) directory: Option<File>,
+    pub(super) limits: Limits,
 }
 
 impl Work {
     /// Returns the directory `path` as the shell `pid` sees it.
-    pub(super) fn of(pid: u32, path: &Path) -> Self {
+    pub(super) fn of(pid: u32, path: &Path, limits: Limits) -> Self {
         let seen = Path::new("/proc").join(pid.to_string()).join("root");
         let path = path.strip_prefix("/").unwrap_or(path);
         Self {
             directory: File::open(seen.join(path)).ok(),
+            limits,
         }
     }
 
@@ -31,24 +37,23 @@ impl Work {
     pub(in crate::arena) fn at(path: &Path) -> Self {
         Self {
             directory: File::open(path).ok(),
+            limits: Limits::default(),
         }
     }
 
     /// Returns a file that the run left behind, its first MiB; `None` if there is none that can be read without
     /// following a link.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
-        let file = self.open(path)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
-    }
-
-    fn open(&self, path: &str) -> Option<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         let file = openat2(self.directory.as_ref()?, path, flags, Mode::empty(), inside).ok()?;
         let file = File::from(file);
-        file.metadata().ok()?.is_file().then_some(file)
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// Returns the directory itself, if it can be opened.
@@ -56,7 +61,18 @@ impl Work {
         self.directory.as_ref()
     }
 
-    /// Copies what the run left behind to a directory: plain files and directories, no links, nothing else.
+    /// Opens something that the run left behind, without following a link.
+    ///
+    /// # Errors
+    /// If there is no such thing.
+    pub(in crate::arena) fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let directory = self.directory.as_ref();
+        let directory = directory.ok_or(io::ErrorKind::NotFound)?;
+        trees::open_below(directory.as_fd(), path, flags)
+    }
+
+    /// Copies what the run left behind to a directory: plain files with their data, and directories, no links, nothing
+    /// else, and no more than the work directory may hold.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -64,20 +80,13 @@ impl Work {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
-        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        let mut left = vec![(root, to.to_owned())];
-        while let Some((from, to)) = left.pop() {
-            fs::create_dir_all(&to)?;
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-                if kind.is_dir() {
-                    left.push((entry.path(), to));
-                } else if kind.is_file() {
-                    fs::copy(entry.path(), to)?;
-                }
-            }
+        let most = Most {
+            bytes: self.limits.work_mb << 20,
+            files: u64::from(inodes(self.limits.work_mb)),
+        };
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
         }
-        Ok(())
+        trees::copy(directory.as_fd(), to, most, Otherwise::LeaveOut).map_err(io::Error::other)
     }
 }

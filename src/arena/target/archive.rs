@@ -1,13 +1,11 @@
 //! Trees out of archives that stand beside an exploit: they are unpacked in the arena, like everything that is made of
 //! foreign files.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::BuildError;
-use super::files::{WRITABLE, make, readable};
-use super::inside::in_arena;
-use crate::arena::sandbox::{Run, Sandbox};
+use super::inside::{Site, Step, script};
+use crate::arena::trees::Most;
 use crate::exploit::Limits;
 
 /// What unpacking may use.
@@ -18,42 +16,49 @@ const LIMITS: Limits = Limits {
     output_kb: 64,
     work_mb: 64,
 };
+/// What a tree may hold.
+const MOST: Most = Most {
+    bytes: 64 << 20,
+    files: 8_000,
+};
 /// Python unpacks. Plain files and directories below the tree, nothing else: its own filter for that came with later
 /// versions than some systems have.
-const LINE: &str = "exec /usr/bin/python3 -I -c '
+const UNPACK: &str = r#"
 import sys, tarfile, zipfile
-name = sys.argv[1]
+name = "/packed/archive"
+def check(name, plain=True):
+    if not plain or name.startswith("/") or ".." in name.split("/"):
+        sys.exit("refused: " + ascii(name))
 if zipfile.is_zipfile(name):
-    zipfile.ZipFile(name).extractall(\"/tree\")
+    archive = zipfile.ZipFile(name)
+    for member in archive.infolist():
+        check(member.filename, member.external_attr >> 28 in (0, 4, 8))
 else:
     archive = tarfile.open(name)
     for member in archive.getmembers():
-        plain = member.isfile() or member.isdir()
-        if not plain or member.name.startswith(\"/\") or \"..\" in member.name.split(\"/\"):
-            sys.exit(\"refused: \" + member.name)
-    archive.extractall(\"/tree\")
-' /packed/archive";
+        check(member.name, member.isfile() or member.isdir())
+archive.extractall("/arena/tree")
+"#;
+const STEPS: &str = "mkdir /arena/tree
+/usr/bin/python3 -I /crisol/unpack.py
+chmod -R u+rwX,go+rX /arena/tree
+";
 
-/// Unpacks a tar archive (plain or compressed) or a zip archive into a directory below `scratch`, and returns that.
+/// Unpacks a tar archive (plain or compressed) or a zip archive into a directory below the site's own, and returns that.
 ///
 /// # Errors
 /// [`BuildError`] if it does not unpack.
-pub(super) fn unpack(
-    scratch: &Path,
-    archive: &Path,
-    sandbox: &Sandbox,
-) -> Result<PathBuf, BuildError> {
-    let tree = scratch.join("tree");
-    make(&tree, WRITABLE)?;
-    let run = Run {
-        line: LINE,
-        environment: Vec::new(),
+pub(super) fn unpack(site: &Site<'_>, archive: &Path) -> Result<PathBuf, BuildError> {
+    let tree = site.scratch.join("tree");
+    let step = Step {
+        doing: "unpack the source",
+        script: &script(STEPS),
         reads: vec![(archive.to_owned(), "/packed/archive")],
-        writes: vec![(tree.clone(), "/tree")],
-        fixtures: &BTreeMap::new(),
+        texts: vec![("/crisol/unpack.py", UNPACK.to_owned())],
         limits: LIMITS,
+        takes: ("tree", &tree),
+        most: MOST,
     };
-    in_arena("unpack the source", sandbox, &run)?;
-    readable(&tree)?;
+    step.alone(site)?;
     Ok(tree)
 }

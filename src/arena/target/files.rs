@@ -7,19 +7,14 @@ use std::path::Path;
 
 use super::BuildError;
 
-/// The mode of a directory that all may read.
-pub(super) const READABLE: u32 = 0o755;
-/// The mode of one that the arena's identity may write.
-pub(super) const WRITABLE: u32 = 0o777;
-
-/// Makes a directory of this mode.
-pub(super) fn make(directory: &Path, mode: u32) -> Result<(), BuildError> {
+/// Makes a directory that all may read.
+pub(super) fn make(directory: &Path) -> Result<(), BuildError> {
     let failed = |error| BuildError::Io {
         doing: format!("make {}", directory.display()),
         error,
     };
     fs::create_dir_all(directory).map_err(failed)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(failed)
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).map_err(failed)
 }
 
 /// Lets all read a tree.

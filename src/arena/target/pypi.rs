@@ -1,29 +1,24 @@
-//! Trees of Python packages. Wheels are downloaded as they are. A package that has none for this Python is downloaded
-//! as source, without asking pip to look into it, because looking runs its code; its wheel is built in the arena.
+//! Trees of Python packages. pip resolves and installs wheels in the arena. A package that has none for this Python is
+//! fetched as source without looking into it, because looking runs its code; its wheel is built in the arena without
+//! any network, and what it says that it needs is read before pip believes it.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde::Deserialize;
-
-use super::download::download;
-use super::files::{READABLE, WRITABLE, make};
-use super::inside::in_arena;
+use super::inside::{Site, Step, script};
 use super::{BuildError, Recipe};
-use crate::arena::sandbox::{Run, Sandbox};
-use crate::event::facts::Ecosystem;
+use crate::arena::identity::as_nobody;
+use crate::arena::registry::{Findings, RegistryError, WheelError, direct_references, is_wheel_of};
+use crate::arena::trees::Most;
+use crate::event::codec::printable;
 use crate::exploit::Limits;
-use crate::judge::advisory::{pypi_name, same_package};
 
-/// The Python that is also in the arena.
-const PYTHON: &str = "/usr/bin/python3";
-/// What builds wheels of packages that were made before builds were isolated.
-const BUILD_TOOLS: [&str; 2] = ["setuptools==65.5.1", "wheel==0.38.4"];
-/// Where packages are looked for, if pip is not told otherwise.
-const INDEX: &str = "https://pypi.org/simple";
+/// What builds wheels of packages that were made before builds were isolated: project and file.
+const BUILD_TOOLS: [(&str, &str); 2] = [
+    ("setuptools", "setuptools-65.5.1-py3-none-any.whl"),
+    ("wheel", "wheel-0.38.4-py3-none-any.whl"),
+];
 /// What building and installing may use.
 const LIMITS: Limits = Limits {
     time_s: 120,
@@ -32,193 +27,222 @@ const LIMITS: Limits = Limits {
     output_kb: 1_024,
     work_mb: 256,
 };
+/// What a tree may hold.
+const MOST: Most = Most {
+    bytes: 192 << 20,
+    files: 8_000,
+};
+/// What a build may leave behind: one wheel.
+const MOST_BUILT: Most = Most {
+    bytes: 64 << 20,
+    files: 1,
+};
+const PIP: &str = "/usr/bin/python3 -I -m pip --quiet --disable-pip-version-check --no-cache-dir";
 
-/// Returns a directory below `scratch` that holds the packages.
-pub(super) fn install(
-    scratch: &Path,
+/// Returns a directory below the site's own that holds the packages.
+pub(super) fn install(site: &Site<'_>, recipe: &Recipe<'_>) -> Result<PathBuf, BuildError> {
+    let listed = fetched(recipe, || {
+        site.registry.version(recipe.package, recipe.version)
+    })?;
+    if listed.has_wheel {
+        let failed = match install_from(site, recipe, None) {
+            Ok(tree) => return Ok(tree),
+            Err(failed) => failed,
+        };
+        let (error, found) = failed;
+        let is_of_version = |file: &String| is_wheel_of(file, recipe.package, recipe.version);
+        let needs_building = matches!(error, BuildError::Refused { .. })
+            && found.refused.is_none()
+            && !found.files.iter().any(is_of_version);
+        if !needs_building || listed.source.is_none() {
+            return Err(error);
+        }
+    }
+    let source = listed.source.ok_or_else(|| BuildError::Refused {
+        doing: doing(recipe),
+        said: "the index has neither a wheel nor the source of this version".to_owned(),
+    })?;
+    let wheel = build(site, recipe, &source)?;
+    install_from(site, recipe, Some(&wheel)).map_err(|(error, _)| error)
+}
+
+/// Has pip install the package, from a wheel if it is given, with what it needs.
+fn install_from(
+    site: &Site<'_>,
     recipe: &Recipe<'_>,
-    sandbox: &Sandbox,
-) -> Result<PathBuf, BuildError> {
-    let [wheels, tree] = ["wheels", "tree"].map(|name| scratch.join(name));
-    make(&wheels, READABLE)?;
-    make(&tree, WRITABLE)?;
-    let name = recipe.name();
-    let mut wanted = vec![name.clone()];
-    if pip_download(&wheels, &["--no-deps"], &[&name]).is_err() {
-        wanted = vec![build(scratch, &wheels, recipe, sandbox)?];
+    wheel: Option<&Path>,
+) -> Result<PathBuf, (BuildError, Findings)> {
+    let doing = doing(recipe);
+    let tree = site.scratch.join("tree");
+    let mut step = Step {
+        doing: &doing,
+        script: "",
+        reads: Vec::new(),
+        texts: Vec::new(),
+        limits: LIMITS,
+        takes: ("tree", &tree),
+        most: MOST,
+    };
+    let mut wanted = Vec::new();
+    let at;
+    match wheel {
+        None => wanted.push(recipe.name()),
+        Some(wheel) => {
+            let name = wheel.file_name().unwrap_or_default().to_string_lossy();
+            at = ["/built/", &name].concat();
+            wanted.push(at.clone());
+            step.reads = vec![(wheel.to_owned(), &at)];
+        }
     }
     wanted.extend(recipe.extra.iter().map(|extra| (*extra).to_owned()));
-    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    pip_download(
-        &wheels,
-        &["--find-links", &wheels.display().to_string()],
-        &wanted,
-    )?;
-    let line = format!(
-        "{PYTHON} -m pip install --quiet --no-index --no-deps --no-compile --no-warn-script-location \
-         --find-links /wheels --target /tree /wheels/*.whl"
-    );
-    let run = Run {
-        line: &line,
-        environment: pip_quiet(),
-        reads: vec![(wheels, "/wheels")],
-        writes: vec![(tree.clone(), "/tree")],
-        fixtures: &BTreeMap::new(),
-        limits: LIMITS,
-    };
-    in_arena(&format!("pip install {name}"), sandbox, &run)?;
+    if let Some(strange) = wanted.iter().find(|one| !is_plain(one)) {
+        let said = format!("{}: not a requirement of an index", printable(strange));
+        return Err((step.refused(said), Findings::default()));
+    }
+    let wanted: Vec<String> = wanted.iter().map(|one| format!("'{one}'")).collect();
+    let script = script(&format!(
+        "{PIP} install --index-url=http://127.0.0.1:4873/simple/ --only-binary=:all: --retries=0 --timeout=100 \
+         --no-compile --no-warn-script-location --target=/arena/tree {}\nchmod -R u+rwX,go+rX /arena/tree\n",
+        wanted.join(" ")
+    ));
+    step.script = &script;
+    step.beside_registry(site)?;
     Ok(tree)
 }
 
-/// Builds the wheel of a package that has none; returns its path.
-fn build(
-    scratch: &Path,
-    wheels: &Path,
-    recipe: &Recipe<'_>,
-    sandbox: &Sandbox,
-) -> Result<String, BuildError> {
-    let [source, tools, built] = ["source", "tools", "built"].map(|name| scratch.join(name));
-    make(&source, READABLE)?;
-    make(&tools, READABLE)?;
-    make(&built, WRITABLE)?;
-    let file = download_source(&source, recipe)?;
-    pip_download(&tools, &["--no-deps"], &BUILD_TOOLS)?;
-    let line = format!(
-        "{PYTHON} -m pip install --quiet --no-index --no-deps --target /tmp/tools /tools/*.whl && \
-         PYTHONPATH=/tmp/tools {PYTHON} -m pip wheel --quiet --no-index --no-deps --no-build-isolation \
-         --wheel-dir /built '/source/{file}'"
-    );
-    let run = Run {
-        line: &line,
-        environment: pip_quiet(),
-        reads: vec![(source, "/source"), (tools, "/tools")],
-        writes: vec![(built.clone(), "/built")],
-        fixtures: &BTreeMap::new(),
-        limits: LIMITS,
-    };
-    in_arena(&format!("build {}", recipe.name()), sandbox, &run)?;
-    let failed = |error| BuildError::Io {
-        doing: format!("read {}", built.display()),
-        error,
-    };
-    let wheel = fs::read_dir(&built)
-        .map_err(failed)?
-        .filter_map(Result::ok)
-        .find(|entry| {
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            is_file && entry.path().extension().is_some_and(|end| end == "whl")
-        })
-        .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    let kept = wheels.join(wheel.file_name());
-    fs::copy(wheel.path(), &kept).map_err(failed)?;
-    Ok(kept.display().to_string())
+/// Whether a requirement can be nothing but a name with versions, or a file below `/built`.
+fn is_plain(requirement: &str) -> bool {
+    let rest = requirement.strip_prefix("/built/").unwrap_or(requirement);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-[],=<>!~+* ".contains(c);
+    rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && rest.chars().all(plain)
 }
 
-fn pip_quiet() -> Vec<(String, String)> {
-    [
-        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
-        ("PIP_NO_CACHE_DIR", "1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
-}
-
-/// Downloads wheels and no source, so that no code of a package runs.
-fn pip_download(to: &Path, options: &[&str], wanted: &[&str]) -> Result<(), BuildError> {
-    let mut pip = Command::new(PYTHON);
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--only-binary=:all:",
-        "--dest",
-    ])
-    .arg(to)
-    .args(options)
-    .args(wanted);
-    download(&format!("pip download {}", wanted.join(" ")), &pip).map(drop)
-}
-
-#[derive(Deserialize)]
-struct Project {
-    files: Vec<IndexFile>,
-}
-
-#[derive(Deserialize)]
-struct IndexFile {
-    filename: String,
-    url: String,
-    hashes: BTreeMap<String, String>,
-}
-
-/// Downloads a package's source; returns the name of its file.
-fn download_source(to: &Path, recipe: &Recipe<'_>) -> Result<String, BuildError> {
-    let doing = format!("download the source of {}", recipe.name());
-    let refused = |said: String| BuildError::Refused {
-        doing: doing.clone(),
-        said,
-    };
-    let mut pip = Command::new(PYTHON);
-    pip.args(["-m", "pip", "config", "get", "global.index-url"]);
-    let told = std::env::var("PIP_INDEX_URL").ok();
-    let index = told
-        .or_else(|| download("pip config", &pip).ok())
-        .map(|text| text.trim().trim_end_matches('/').to_owned())
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| INDEX.to_owned());
-    let page = format!("{index}/{}/", pypi_name(recipe.package));
-    let listed = download(
-        &doing,
-        Command::new("curl").args([
-            "-fsSL",
-            "-H",
-            "Accept: application/vnd.pypi.simple.v1+json",
-            &page,
-        ]),
-    )?;
-    let project: Project =
-        serde_json::from_str(&listed).map_err(|error| refused(error.to_string()))?;
-    let is_source = |file: &&IndexFile| {
-        let stem = [".tar.gz", ".zip"]
-            .iter()
-            .find_map(|end| file.filename.strip_suffix(end));
-        let parts = stem.and_then(|stem| stem.rsplit_once('-'));
-        parts.is_some_and(|(name, version)| {
-            same_package(Ecosystem::PyPi, name, recipe.package) && version == recipe.version
-        })
-    };
-    let file = project
-        .files
-        .iter()
-        .find(is_source)
-        .ok_or_else(|| refused("the index has no source of this version".to_owned()))?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    if !file.filename.chars().all(plain) {
-        return Err(refused("the index names a strange file".to_owned()));
-    }
-    let at = to.join(&file.filename);
-    let url = match file.url.starts_with("http") {
-        true => file.url.clone(),
-        false => format!("{page}{}", file.url),
-    };
-    download(
-        &doing,
-        Command::new("curl").args(["-fsSL", "-o"]).arg(&at).arg(url),
-    )?;
-    let bytes = fs::read(&at).map_err(|error| BuildError::Io {
-        doing: format!("read {}", at.display()),
-        error,
+/// Builds the wheel of a package that has none; returns where it is.
+fn build(site: &Site<'_>, recipe: &Recipe<'_>, source: &str) -> Result<PathBuf, BuildError> {
+    let doing = format!("build {}", recipe.name());
+    let [sources, tools, built] = ["source", "tools", "built"].map(|name| site.scratch.join(name));
+    fetched(recipe, || {
+        fs::create_dir(&sources)?;
+        fs::create_dir(&tools)?;
+        site.registry
+            .keep(recipe.package, source, &sources.join(source))?;
+        for (project, file) in BUILD_TOOLS {
+            site.registry.keep(project, file, &tools.join(file))?;
+        }
+        Ok(())
     })?;
-    let digest = crate::event::id::sha256_hex(&bytes);
-    if file
-        .hashes
-        .get("sha256")
-        .is_some_and(|told| *told != digest)
-    {
-        return Err(refused(
-            "the file is not the one the index names".to_owned(),
-        ));
+    let script = script(&format!(
+        "{PIP} install --no-index --no-deps --no-compile --target=/arena/tmp/tools /tools/*.whl\n\
+         export PYTHONPATH=/arena/tmp/tools\n\
+         /usr/bin/python3 -m pip --quiet --disable-pip-version-check --no-cache-dir wheel --no-index --no-deps \
+         --no-build-isolation --wheel-dir=/arena/built '/source/{source}'\n\
+         chmod -R u+rwX,go+rX /arena/built\n"
+    ));
+    let step = Step {
+        doing: &doing,
+        script: &script,
+        reads: vec![(sources, "/source"), (tools, "/tools")],
+        texts: Vec::new(),
+        limits: LIMITS,
+        takes: ("built", &built),
+        most: MOST_BUILT,
+    };
+    step.alone(site)?;
+    let looked = as_nobody(|| look(&built, recipe)).map_err(|error| io_error(&doing, error))?;
+    match looked.map_err(|error| io_error(&doing, error))? {
+        Ok(wheel) => Ok(wheel),
+        Err(said) => Err(step.refused(said)),
     }
-    Ok(file.filename.clone())
+}
+
+/// Returns the wheel that a build has left behind, or what is wrong with it.
+fn look(built: &Path, recipe: &Recipe<'_>) -> io::Result<Result<PathBuf, String>> {
+    let Some(entry) = fs::read_dir(built)?.next().transpose()? else {
+        return Ok(Err("it left no wheel behind".to_owned()));
+    };
+    let name = entry.file_name().to_string_lossy().into_owned();
+    if !is_wheel_of(&name, recipe.package, recipe.version) || !is_plain(&name) {
+        return Ok(Err(format!(
+            "it made {} and no wheel of that version",
+            printable(&name)
+        )));
+    }
+    match direct_references(&mut File::open(entry.path())?) {
+        Err(WheelError::Io(error)) => Err(error),
+        Err(error) => Ok(Err(error.to_string())),
+        Ok(direct) => Ok(match direct.first() {
+            None => Ok(entry.path()),
+            Some(first) => Err(format!(
+                "{} requires \"{}\", which is of no index",
+                recipe.name(),
+                printable(first)
+            )),
+        }),
+    }
+}
+
+/// Does something with a registry as who works on foreign bytes.
+fn fetched<T: Send>(
+    recipe: &Recipe<'_>,
+    fetch: impl FnOnce() -> Result<T, RegistryError> + Send,
+) -> Result<T, BuildError> {
+    let doing = doing(recipe);
+    let failed = match as_nobody(fetch) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(failed)) => failed,
+        Err(error) => return Err(io_error(&doing, error)),
+    };
+    Err(match failed {
+        RegistryError::Refused(said) => BuildError::Refused {
+            doing,
+            said: printable(&said),
+        },
+        RegistryError::Away(said) => BuildError::Download {
+            doing,
+            said: printable(&said),
+        },
+        RegistryError::Io(error) => io_error(&doing, error),
+    })
+}
+
+fn io_error(doing: &str, error: io::Error) -> BuildError {
+    BuildError::Io {
+        doing: doing.to_owned(),
+        error,
+    }
+}
+
+fn doing(recipe: &Recipe<'_>) -> String {
+    format!("pip install {}", recipe.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_names_with_versions() {
+        for plain in [
+            "a==1.0",
+            "Flask[async]>=2,<3",
+            "setuptools<70",
+            "/built/a-1.0-py3-none-any.whl",
+            "a==1+local",
+        ] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for strange in [
+            "-r x",
+            "--index-url=x",
+            "a @ http://h",
+            "./a",
+            "/etc/x",
+            "a'; id; '",
+            "git+https://h",
+            "/built/../x",
+            "",
+        ] {
+            assert!(!is_plain(strange), "{strange}");
+        }
+    }
 }
