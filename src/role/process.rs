@@ -168,15 +168,13 @@ fn start(
         listen: settings.http.listen.clone(),
         source,
     };
-    let address = settings.http.address();
-    let address = address.map_err(|error| listen(std::io::Error::other(error)))?;
     let serving = Serving {
         probes,
         operations: Arc::new(operations),
         token: settings.ops.load()?,
         registry,
     };
-    let _sidecar = Sidecar::start(address, serving).map_err(listen)?;
+    let _sidecar = Sidecar::start(&settings.http, serving).map_err(listen)?;
     if !wait_for_tables(&tables, &engines, stop) {
         return Ok(Vec::new());
     }
