@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::cli::topics::require;
 use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::control::{Control, ControlKey, ControlValue};
 use crate::event::id::from_hex;
@@ -105,6 +106,7 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
 }
 
 pub(super) fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
+    require(settings, Topic::Control)?;
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     let table = std::sync::Arc::new(ControlTable::default());
     let sink = std::sync::Arc::clone(&table);
@@ -124,6 +126,8 @@ pub(super) fn write(
     key: &ControlKey,
     value: Option<&ControlValue>,
 ) -> Result<(), Failure> {
+    // A producer makes brokers create what is missing: a mistyped prefix would send a kill switch nowhere.
+    require(settings, Topic::Control)?;
     let names = plan(settings)?.names(&settings.kafka.topic_prefix);
     write_setting(&settings.kafka, names.of(Topic::Control), key, value).map_err(|error| {
         let exit = match error {

@@ -73,7 +73,9 @@ pub(super) fn failure(error: &RunError) -> Failure {
         RunError::SecretKey(_) | RunError::Token(_) | RunError::Memory(_) | RunError::Model(_) => {
             Exit::Config
         }
-        RunError::Metrics(_) | RunError::Start(_) | RunError::Engine(_) => Exit::Internal,
+        RunError::Metrics(_) | RunError::Pulse(_) | RunError::Start(_) | RunError::Engine(_) => {
+            Exit::Internal
+        }
     };
     Failure::new(exit, error)
 }

@@ -317,7 +317,18 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&dyn Operations) -> Result<T, OperationError> + Send + 'static,
 ) -> Result<T, Response> {
     let operations = Arc::clone(&shared.operations);
-    match tokio::task::spawn_blocking(move || work(&*operations)).await {
+    let Ok(permit) = Arc::clone(&shared.blocking).try_acquire_owned() else {
+        return Err(problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many operations at once; ask again",
+        ));
+    };
+    let work = move || {
+        // Held for as long as it runs, also if nobody waits for it any more.
+        let _permit = permit;
+        work(&*operations)
+    };
+    match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => {
             let code = match error {

@@ -58,7 +58,7 @@ impl Default for KafkaConfig {
     }
 }
 
-/// Options that `[kafka.client]` must not touch, because exactly-once hangs on them.
+/// Options that `[kafka.client]` must not touch, because a promise hangs on them: mostly exactly-once.
 const RESERVED: &[&str] = &[
     "bootstrap.servers",
     "group.id",
@@ -78,6 +78,7 @@ const RESERVED: &[&str] = &[
     "session.timeout.ms",
     "partition.assignment.strategy",
     "group.protocol",
+    "allow.auto.create.topics",
 ];
 
 /// The longest a dead replica stays a member of the group.
@@ -96,7 +97,7 @@ pub enum InvalidKafkaConfig {
     #[error("kafka.{0} is empty")]
     Empty(&'static str),
     /// A reserved option is set.
-    #[error("kafka.client must not set {0}: exactly-once depends on it")]
+    #[error("kafka.client must not set {0}: a promise depends on it")]
     Reserved(String),
 }
 
@@ -139,6 +140,9 @@ impl KafkaConfig {
                 "client.id",
                 format!("{}.{}", self.group_id, self.instance_id),
             )
+            // Brokers create what a client asks for or sends to, their own way, unless it says otherwise: one
+            // partition, and records that go by age. No client here ever makes a topic but by saying so.
+            .set("allow.auto.create.topics", "false")
             // A broker that comes back should be found at once, not after the default 10 s.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
@@ -380,7 +384,7 @@ mod tests {
             .insert("isolation.level".into(), Secret::new("read_uncommitted"));
         assert_eq!(
             config.validate().unwrap_err().to_string(),
-            "kafka.client must not set isolation.level: exactly-once depends on it"
+            "kafka.client must not set isolation.level: a promise depends on it"
         );
     }
 

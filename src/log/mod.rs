@@ -8,6 +8,7 @@ pub mod ends;
 pub mod error;
 pub mod letters;
 pub mod partitioner;
+pub mod pulse;
 pub mod range;
 pub mod source;
 pub mod statistics;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
-    ResourceSpecifier, TopicReplication,
+    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,10 @@ const WEEK_MS: &str = "604800000";
 const SEEN_POLL: Duration = Duration::from_millis(100);
 /// What mends most differences.
 const APPLY: &str = "crisol topics apply";
+/// The setting that says whether old records go by age or by key.
+const POLICY: &str = "cleanup.policy";
+/// By key, and by key only.
+const COMPACT: &str = "compact";
 /// Leaves the number of replicas to the brokers' default.
 const BROKER_DEFAULT_REPLICATION: i32 = -1;
 
@@ -131,13 +135,32 @@ pub struct Drift {
     pub remedy: String,
 }
 
-/// One step that [`apply`] took.
+impl std::fmt::Display for Drift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}: {} is {}, must be {}; mend it with: {}",
+            self.topic, self.what, self.found, self.wanted, self.remedy
+        )
+    }
+}
+
+/// One step that [`apply`] took, as the brokers tell of it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Applied {
     /// The full name of the topic.
     pub topic: String,
     /// What was done.
     pub done: String,
+}
+
+/// What became of [`apply`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// What was done and is seen.
+    pub applied: Vec<Applied>,
+    /// What differs all the same.
+    pub left: Vec<Drift>,
 }
 
 impl TopicPlan {
@@ -208,6 +231,10 @@ impl TopicNames {
         self.0.get(&topic).map_or(topic.as_str(), |(name, _)| name)
     }
 
+    fn all(&self) -> Vec<&str> {
+        self.0.values().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Returns the number of partitions; 1 for a topic that this build does not use.
     pub fn partitions(&self, topic: Topic) -> i32 {
         self.0.get(&topic).map_or(1, |(_, partitions)| *partitions)
@@ -215,8 +242,9 @@ impl TopicNames {
 }
 
 /// What the brokers have of one topic.
+#[derive(Debug)]
 struct Found {
-    partitions: Option<i32>,
+    partitions: i32,
     /// Settings in force, defaults included.
     config: BTreeMap<String, String>,
     /// Settings somebody made on the topic itself.
@@ -224,49 +252,109 @@ struct Found {
 }
 
 /// Creates missing topics, adds missing partitions and sets settings that differ. Never removes a
-/// partition and never deletes a topic.
+/// partition and never deletes a topic. What it tells of is what the brokers have afterwards: a client
+/// that sends to a topic before it is created makes the brokers create it their own way, and a name that
+/// exists is no proof of what it is.
 ///
 /// # Errors
 /// [`TopicsError::Admin`] names the step.
-pub async fn apply(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Applied>, TopicsError> {
+pub async fn apply(config: &KafkaConfig, plan: &TopicPlan) -> Result<Outcome, TopicsError> {
     let admin = admin_client(config)?;
-    let mut done = Vec::new();
-    for (topic, spec) in plan.specs() {
-        let name = topic.name(&config.topic_prefix);
-        let found = look(config, &admin, &name, spec).await?;
-        let mut note = |text: String| {
-            done.push(Applied {
-                topic: name.clone(),
-                done: text,
+    let names = plan.names(&config.topic_prefix);
+    let mut steps: BTreeMap<Topic, Vec<Step>> = BTreeMap::new();
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let found = look(config, &admin, &names.all()).await?;
+        let left = drifts(config, plan, &found);
+        let is_unseen = left.iter().any(|drift| drift.remedy.starts_with(APPLY));
+        if !is_unseen || Instant::now() >= deadline {
+            let applied = told(&names, &steps, &found);
+            return Ok(Outcome { applied, left });
+        }
+        for (topic, spec) in plan.specs() {
+            let taken = steps.entry(topic).or_default();
+            let name = names.of(topic);
+            let step = next_step(spec, found.get(name), taken);
+            match &step {
+                None => continue,
+                Some(Step::Create) => {
+                    create(config, &admin, name, spec, plan.replication).await?;
+                }
+                Some(Step::Widen { .. }) => widen(config, &admin, name, spec.partitions).await?,
+                Some(Step::Set(_)) => {
+                    let own = found.get(name).map(|found| found.own.clone());
+                    alter(config, &admin, name, spec, own.unwrap_or_default()).await?;
+                }
+            }
+            taken.extend(step);
+        }
+        // The controller has done it; a busy broker takes a while to tell of it.
+        tokio::time::sleep(SEEN_POLL).await;
+    }
+}
+
+/// What brings a topic nearer to how it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Create,
+    Widen { from: i32 },
+    Set(Vec<(String, String, String)>),
+}
+
+/// Returns the next step for a topic; none twice, since brokers tell late of the first.
+fn next_step(spec: &TopicSpec, found: Option<&Found>, taken: &[Step]) -> Option<Step> {
+    let Some(found) = found else {
+        return (!taken.contains(&Step::Create)).then_some(Step::Create);
+    };
+    let is_wide = taken.iter().any(|step| matches!(step, Step::Widen { .. }));
+    if found.partitions < spec.partitions && !is_wide {
+        return Some(Step::Widen {
+            from: found.partitions,
+        });
+    }
+    let differing = differences(spec, found);
+    let is_set = taken.iter().any(|step| matches!(step, Step::Set(_)));
+    (!differing.is_empty() && !is_set).then_some(Step::Set(differing))
+}
+
+/// Returns what the steps came to, as far as it is seen.
+fn told(
+    names: &TopicNames,
+    steps: &BTreeMap<Topic, Vec<Step>>,
+    found: &BTreeMap<String, Found>,
+) -> Vec<Applied> {
+    let mut applied = Vec::new();
+    for (topic, step) in steps
+        .iter()
+        .flat_map(|(topic, steps)| steps.iter().map(move |step| (*topic, step)))
+    {
+        let name = names.of(topic);
+        let Some(now) = found.get(name) else {
+            continue;
+        };
+        let mut note = |done: String| {
+            applied.push(Applied {
+                topic: name.to_owned(),
+                done,
             });
         };
-        match found.partitions {
-            None => {
-                create(config, &admin, &name, spec, plan.replication).await?;
-                note(format!("created with {} partitions", spec.partitions));
-                continue;
-            }
-            Some(partitions) if partitions < spec.partitions => {
-                widen(config, &admin, &name, spec.partitions).await?;
+        match step {
+            Step::Create => note(format!("created with {} partitions", now.partitions)),
+            Step::Widen { from } => {
                 note(format!(
-                    "widened from {partitions} to {} partitions",
-                    spec.partitions
+                    "widened from {from} to {} partitions",
+                    now.partitions
                 ));
             }
-            Some(_) => {}
-        }
-        let differing = differences(spec, &found);
-        if !differing.is_empty() {
-            alter(config, &admin, &name, spec, found.own).await?;
-            for (key, wanted, was) in differing {
-                note(format!("set {key} from {was} to {wanted}"));
+            Step::Set(settings) => {
+                for (key, _, was) in settings {
+                    let is = now.config.get(key).map_or("unset", String::as_str);
+                    note(format!("set {key} from {was} to {is}"));
+                }
             }
         }
     }
-    if !done.is_empty() {
-        until_seen(config, plan).await?;
-    }
-    Ok(done)
+    applied
 }
 
 /// Creates a topic of this name beside those of the plan, where it does not exist: one partition that
@@ -294,11 +382,7 @@ pub async fn create_aside(
     // A producer that asks too early is told that there is no such topic.
     let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
-        if look(config, &admin, name, &spec)
-            .await?
-            .partitions
-            .is_some()
-        {
+        if look(config, &admin, &[name]).await?.contains_key(name) {
             break;
         }
         tokio::time::sleep(SEEN_POLL).await;
@@ -306,75 +390,75 @@ pub async fn create_aside(
     Ok(())
 }
 
-/// Waits until the brokers tell of what the controller has just done; a busy one takes a while.
-async fn until_seen(config: &KafkaConfig, plan: &TopicPlan) -> Result<(), TopicsError> {
-    let deadline = Instant::now() + TIMEOUT;
-    while Instant::now() < deadline {
-        let drifts = check(config, plan).await?;
-        if !drifts
-            .iter()
-            .any(|drift| drift.fatal && drift.remedy == APPLY)
-        {
-            break;
-        }
-        tokio::time::sleep(SEEN_POLL).await;
-    }
-    Ok(())
-}
-
-/// Returns every difference between the plan and the brokers, in the order of the stream.
+/// Returns every difference between the plan and the brokers, in the order of the stream. Looking changes
+/// nothing, also where brokers create what somebody asks for.
 ///
 /// # Errors
 /// [`TopicsError::Admin`] names the step.
 pub async fn check(config: &KafkaConfig, plan: &TopicPlan) -> Result<Vec<Drift>, TopicsError> {
     let admin = admin_client(config)?;
+    let names = plan.names(&config.topic_prefix);
+    let found = look(config, &admin, &names.all()).await?;
+    Ok(drifts(config, plan, &found))
+}
+
+/// Returns what keeps one topic from being relied on; empty if nothing does.
+///
+/// # Errors
+/// [`TopicsError::Admin`] names the step.
+pub async fn check_one(
+    config: &KafkaConfig,
+    plan: &TopicPlan,
+    topic: Topic,
+) -> Result<Vec<Drift>, TopicsError> {
+    let name = topic.name(&config.topic_prefix);
+    let mut drifts = check(config, plan).await?;
+    drifts.retain(|drift| drift.fatal && drift.topic == name);
+    Ok(drifts)
+}
+
+fn drifts(config: &KafkaConfig, plan: &TopicPlan, found: &BTreeMap<String, Found>) -> Vec<Drift> {
     let mut drifts = Vec::new();
     for (topic, spec) in plan.specs() {
         let name = topic.name(&config.topic_prefix);
-        let found = look(config, &admin, &name, spec).await?;
-        let mut drift = |what: &str, wanted: String, is: String, fatal: bool, remedy: &str| {
+        let mut drift = |what: &str, wanted: &str, is: &str, fatal: bool, remedy: &str| {
             drifts.push(Drift {
                 topic: name.clone(),
                 what: what.to_owned(),
-                wanted,
-                found: is,
+                wanted: wanted.to_owned(),
+                found: is.to_owned(),
                 fatal,
                 remedy: remedy.to_owned(),
             });
         };
-        match found.partitions {
-            None => {
-                drift("exists", "yes".into(), "no".into(), true, APPLY);
-                continue;
-            }
-            Some(is) if is < spec.partitions => {
-                drift(
-                    "partitions",
-                    spec.partitions.to_string(),
-                    is.to_string(),
-                    true,
-                    APPLY,
-                );
-            }
-            Some(is) if is > spec.partitions => {
-                let remedy = format!(
+        let Some(found) = found.get(&name) else {
+            let remedy =
+                format!("{APPLY} (or is kafka.topic_prefix, CRISOL_TOPIC_PREFIX, mistyped?)");
+            drift("exists", "yes", "no", true, &remedy);
+            continue;
+        };
+        let (wanted, is) = (spec.partitions.to_string(), found.partitions.to_string());
+        if found.partitions < spec.partitions {
+            drift("partitions", &wanted, &is, true, APPLY);
+        } else if found.partitions > spec.partitions {
+            let remedy = if topic == Topic::Control {
+                // Its offset is the version that decisions carry.
+                format!("delete {name} and run {APPLY}: settings on it are lost")
+            } else {
+                format!(
                     "set topics.partitions.{topic} = {is} in crisol.toml: partitions cannot be taken away"
-                );
-                drift(
-                    "partitions",
-                    spec.partitions.to_string(),
-                    is.to_string(),
-                    true,
-                    &remedy,
-                );
-            }
-            Some(_) => {}
+                )
+            };
+            drift("partitions", &wanted, &is, true, &remedy);
         }
-        for (key, wanted, is) in differences(spec, &found) {
-            drift(&key, wanted, is, false, APPLY);
+        for (key, wanted, is) in differences(spec, found) {
+            // What such a topic holds is kept until it is taken back; brokers that delete by age would
+            // forget a kill switch, or that a person still has an item.
+            let fatal = key == POLICY && wanted == COMPACT;
+            drift(&key, &wanted, &is, fatal, APPLY);
         }
     }
-    Ok(drifts)
+    drifts
 }
 
 fn differences(spec: &TopicSpec, found: &Found) -> Vec<(String, String, String)> {
@@ -408,44 +492,63 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(TIMEOUT))
 }
 
+/// Returns what the brokers have of these topics. It asks for the whole cluster: a broker that is asked for
+/// one topic may create it.
 async fn look(
     config: &KafkaConfig,
     admin: &AdminClient<LogContext>,
-    name: &str,
-    spec: &TopicSpec,
-) -> Result<Found, TopicsError> {
+    names: &[&str],
+) -> Result<BTreeMap<String, Found>, TopicsError> {
     let metadata = admin
         .inner()
-        .fetch_metadata(Some(name), TIMEOUT)
-        .map_err(|e| failed(config, &format!("look at {name}"), &e.to_string()))?;
-    let partitions = metadata
-        .topics()
-        .iter()
-        .find(|topic| topic.name() == name && topic.error().is_none())
-        .map(|topic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
-        .filter(|count| *count > 0);
-    let mut settings = BTreeMap::new();
-    let mut own = BTreeMap::new();
-    if partitions.is_some() && !spec.config.is_empty() {
-        let described = admin
-            .describe_configs([&ResourceSpecifier::Topic(name)], &options())
-            .await
-            .map_err(|e| failed(config, &format!("describe {name}"), &e.to_string()))?;
-        for resource in described.into_iter().flatten() {
-            for entry in resource.entries {
-                let value = entry.value.unwrap_or_default();
-                if entry.source == ConfigSource::DynamicTopic {
-                    own.insert(entry.name.clone(), value.clone());
-                }
-                settings.insert(entry.name, value);
-            }
+        .fetch_metadata(None, TIMEOUT)
+        .map_err(|e| failed(config, "look at the topics", &e.to_string()))?;
+    let mut found = BTreeMap::new();
+    for topic in metadata.topics() {
+        let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+        if names.contains(&topic.name()) && topic.error().is_none() && partitions > 0 {
+            let nothing_yet = Found {
+                partitions,
+                config: BTreeMap::new(),
+                own: BTreeMap::new(),
+            };
+            found.insert(topic.name().to_owned(), nothing_yet);
         }
     }
-    Ok(Found {
-        partitions,
-        config: settings,
-        own,
-    })
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let specifiers: Vec<ResourceSpecifier<'_>> = names
+        .iter()
+        .filter(|name| found.contains_key(**name))
+        .map(|name| ResourceSpecifier::Topic(name))
+        .collect();
+    let described = admin
+        .describe_configs(&specifiers, &options())
+        .await
+        .map_err(|e| failed(config, "describe the topics", &e.to_string()))?;
+    for resource in described {
+        let resource = match resource {
+            Ok(resource) => resource,
+            // Gone since, or not known to this broker yet: the next look tells.
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition) => continue,
+            Err(code) => return Err(failed(config, "describe the topics", &code.to_string())),
+        };
+        let OwnedResourceSpecifier::Topic(name) = resource.specifier else {
+            continue;
+        };
+        let Some(found) = found.get_mut(&name) else {
+            continue;
+        };
+        for entry in resource.entries {
+            let value = entry.value.unwrap_or_default();
+            if entry.source == ConfigSource::DynamicTopic {
+                found.own.insert(entry.name.clone(), value.clone());
+            }
+            found.config.insert(entry.name, value);
+        }
+    }
+    Ok(found)
 }
 
 async fn create(
@@ -461,6 +564,7 @@ async fn create(
     }
     let action = format!("create {name}");
     let results = admin.create_topics([&topic], &options()).await;
+    // Somebody was faster: what it is like is looked at next.
     outcome(
         config,
         &action,

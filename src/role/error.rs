@@ -3,6 +3,7 @@
 use crate::config::{InvalidSecret, InvalidSecretKey};
 use crate::engine::EngineError;
 use crate::judge::shipped::LoadError;
+use crate::log::pulse::PulseError;
 use crate::log::table::TableError;
 use crate::log::topics::{Drift, TopicsError};
 use crate::memory::StoreError;
@@ -19,6 +20,9 @@ pub enum RunError {
     /// A table cannot start.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Nobody can watch the brokers.
+    #[error(transparent)]
+    Pulse(#[from] PulseError),
     /// There is no secret key, or none that can be used.
     #[error(transparent)]
     SecretKey(#[from] InvalidSecretKey),
@@ -53,14 +57,6 @@ pub enum RunError {
 }
 
 fn describe(drifts: &[Drift]) -> String {
-    let lines: Vec<String> = drifts
-        .iter()
-        .map(|d| {
-            format!(
-                "{}: {} is {}, must be {}; mend it with: {}",
-                d.topic, d.what, d.found, d.wanted, d.remedy
-            )
-        })
-        .collect();
+    let lines: Vec<String> = drifts.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

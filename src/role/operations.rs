@@ -13,6 +13,7 @@ use crate::guard::breaker::Breaker;
 use crate::http::{BreakerState, Dependency, HaltedPartition, OperationError, Operations};
 use crate::judge::models::Models;
 use crate::log::client::KafkaConfig;
+use crate::log::pulse::Pulse;
 use crate::log::write::{SettingError, write_setting};
 use crate::memory::{ExactMemory, Recall, StoreError};
 use crate::policy::AbConfig;
@@ -21,11 +22,12 @@ use crate::table::{Tables, results_json, since_ms};
 
 pub(super) struct ProcessOperations {
     pub engines: Vec<(Role, Arc<Health>)>,
+    pub pulse: Arc<Pulse>,
     pub tables: Arc<Tables>,
     pub memory: Arc<ExactMemory>,
     pub models: Arc<Models>,
     pub ring: Arc<Ring>,
-    pub kafka: KafkaConfig,
+    pub client: KafkaConfig,
     /// The full name of `control`.
     pub control: String,
     /// The sample where `control` says nothing.
@@ -34,7 +36,7 @@ pub(super) struct ProcessOperations {
 
 impl ProcessOperations {
     fn write(&self, key: &ControlKey, value: &ControlValue) -> Result<(), OperationError> {
-        write_setting(&self.kafka, &self.control, key, Some(value)).map_err(|error| match error {
+        write_setting(&self.client, &self.control, key, Some(value)).map_err(|error| match error {
             SettingError::Value(error) => OperationError::Invalid(error.to_string()),
             SettingError::Write { .. } => {
                 unavailable("control cannot be written; are the brokers up?")
@@ -48,6 +50,28 @@ impl ProcessOperations {
             self.models.breaker(),
             self.ring.breaker(),
         ]
+    }
+
+    /// The brokers, and what the engines wait for of them.
+    fn kafka(&self) -> Dependency {
+        let mut waiting_for = self.pulse.not_ready();
+        for (_, health) in &self.engines {
+            waiting_for.extend(health.not_ready());
+        }
+        Dependency {
+            name: "kafka",
+            status: match (self.pulse.is_up(), waiting_for.is_empty()) {
+                (false, _) => "down",
+                (true, false) => "waiting",
+                (true, true) => "up",
+            },
+            latency_ms: self
+                .pulse
+                .latency()
+                .map(|took| took.as_secs_f64() * 1_000.0),
+            waiting_for,
+            breaker: None,
+        }
     }
 
     /// Where wargames are held, if this replica holds any.
@@ -77,12 +101,8 @@ impl Operations for ProcessOperations {
             breaker: None,
         };
         let answer = self.memory.ping();
-        let engines = self
-            .engines
-            .iter()
-            .flat_map(|(_, health)| health.not_ready());
         let mut dependencies = vec![
-            waits("kafka", engines.collect()),
+            self.kafka(),
             waits("tables", self.tables.not_ready()),
             Dependency {
                 name: self.memory.store_name(),

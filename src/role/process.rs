@@ -17,6 +17,7 @@ use crate::http::{BuildInfo, Probe, Probes, Serving, Sidecar};
 use crate::judge::models::Models;
 use crate::judge::shelf::Shelf;
 use crate::ledger::Counts;
+use crate::log::pulse::Pulse;
 use crate::log::topics::{Drift, TopicNames, TopicPlan, check};
 use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::role::error::RunError;
@@ -113,6 +114,8 @@ fn start(
     let names = plan.names(&settings.kafka.topic_prefix);
     let registry = Registry::new();
     BuildInfo::register(&registry)?;
+    let control = names.of(Topic::Control).to_owned();
+    let pulse = Arc::new(Pulse::start(&settings.kafka, control.clone(), &registry)?);
     let tables = Arc::new(Tables::tail(
         &settings.kafka,
         &names,
@@ -146,6 +149,7 @@ fn start(
     };
     let probes = Arc::new(ProcessProbes {
         engines: engines.clone(),
+        pulse: Arc::clone(&pulse),
         memory: Arc::clone(&memory),
         models: Arc::clone(&models),
         ring: Arc::clone(&shared.ring),
@@ -156,27 +160,26 @@ fn start(
     });
     let operations = ProcessOperations {
         engines: engines.clone(),
+        pulse,
         tables: Arc::clone(&tables),
         memory,
         models: Arc::clone(&models),
         ring: Arc::clone(&shared.ring),
-        kafka: settings.kafka.clone(),
-        control: names.of(Topic::Control).to_owned(),
+        client: settings.kafka.clone(),
+        control,
         ab: settings.ab,
     };
     let listen = |source| RunError::Listen {
         listen: settings.http.listen.clone(),
         source,
     };
-    let address = settings.http.address();
-    let address = address.map_err(|error| listen(std::io::Error::other(error)))?;
     let serving = Serving {
         probes,
         operations: Arc::new(operations),
         token: settings.ops.load()?,
         registry,
     };
-    let _sidecar = Sidecar::start(address, serving).map_err(listen)?;
+    let _sidecar = Sidecar::start(&settings.http, serving).map_err(listen)?;
     if !wait_for_tables(&tables, &engines, stop) {
         return Ok(Vec::new());
     }
@@ -300,6 +303,7 @@ fn wait_for_tables(tables: &Tables, engines: &[(Role, Arc<Health>)], stop: &Atom
 
 struct ProcessProbes {
     engines: Vec<(Role, Arc<Health>)>,
+    pulse: Arc<Pulse>,
     memory: Arc<ExactMemory>,
     models: Arc<Models>,
     ring: Arc<Ring>,
@@ -324,10 +328,16 @@ impl Probes for ProcessProbes {
             not_ready: not_ready(health),
         });
         engines
-            .chain([Probe {
-                name: "tables",
-                not_ready: self.tables.not_ready(),
-            }])
+            .chain([
+                Probe {
+                    name: "kafka",
+                    not_ready: self.pulse.not_ready(),
+                },
+                Probe {
+                    name: "tables",
+                    not_ready: self.tables.not_ready(),
+                },
+            ])
             .collect()
     }
 
@@ -337,6 +347,7 @@ impl Probes for ProcessProbes {
     }
 
     fn refresh_metrics(&self) {
+        self.pulse.observe();
         self.table_metrics.observe(&self.tables);
         self.comparison_metrics
             .observe(&self.tables.comparisons, wall_clock_ms());

@@ -42,5 +42,6 @@ mod rejudge;
 mod replay;
 mod schemas;
 mod service;
+mod topics;
 mod wargame;
 mod zombie;
