@@ -14,7 +14,6 @@
 mod apply;
 mod attempt;
 mod baseline;
-mod bump;
 mod cgroup;
 mod claim;
 mod excerpt;
@@ -31,7 +30,6 @@ mod tamper;
 mod target;
 
 pub use apply::{ApplyError, apply};
-pub use bump::{Moved, moved};
 pub use cgroup::Bounds;
 pub use referee::{Progress, Referee};
 pub use report::{Outcome, Phase, Report, RunReport};

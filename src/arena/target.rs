@@ -22,13 +22,14 @@ use uuid::Uuid;
 use self::download::is_absence;
 use self::files::{READABLE, copy_all, make, readable};
 use super::apply::{ApplyError, apply};
-use super::bump::moved;
 use super::claim::Claim;
 use super::sandbox::{ArenaError, Sandbox};
 use super::shelf::{self, Shelved};
 use crate::diff::Diff;
+use crate::event::facts;
 use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
+use crate::judge::advisory::moved;
 
 /// Changes whenever trees are made in another way.
 const RECIPE: &str = "1";
@@ -205,7 +206,16 @@ impl Targets {
     ) -> Result<Pair, TargetError> {
         let vulnerable = match &exploit.target.origin {
             Origin::Package(package) => {
-                if let Some(moved) = moved(diff, package.ecosystem, &package.name) {
+                let ecosystem = match package.ecosystem {
+                    Ecosystem::Npm => facts::Ecosystem::Npm,
+                    Ecosystem::Pypi => facts::Ecosystem::PyPi,
+                };
+                let bump =
+                    moved(diff, ecosystem, &package.name).map_err(|why| ApplyError::Lines {
+                        path: diff.files.first().map_or("", |file| file.path()).to_owned(),
+                        problem: why.to_string(),
+                    })?;
+                if let Some(moved) = bump {
                     let before = Recipe::of(package, &moved.from, &package.extra_vulnerable);
                     let after = Recipe::of(package, &moved.to, &package.extra_fixed);
                     return Ok(Pair {
