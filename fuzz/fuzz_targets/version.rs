@@ -64,10 +64,12 @@ fuzz_target!(|data: &[u8]| {
             last_affected: (!last.is_empty()).then(|| last.into()),
             modified_ms: 0,
             severity: Severity::Medium,
+            withdrawn: false,
         }]),
         kev: false,
         epss: None,
         cwes: Box::default(),
+        withdrawn: false,
     };
     let before = line.replace("{}", old);
     let after = line.replace("{}", new);

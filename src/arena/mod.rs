@@ -15,7 +15,6 @@ mod answer;
 mod apply;
 mod attempt;
 mod baseline;
-mod bump;
 mod cgroup;
 mod claim;
 mod client;
@@ -38,7 +37,6 @@ mod target;
 mod trees;
 
 pub use apply::{ApplyError, apply};
-pub use bump::{Moved, moved};
 pub use cgroup::Bounds;
 pub use probe::Wall;
 pub use referee::{Progress, Referee};

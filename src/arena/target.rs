@@ -26,7 +26,6 @@ use uuid::Uuid;
 use self::files::{copy_all, make, readable};
 use self::inside::Site;
 use super::apply::{ApplyError, plan};
-use super::bump::moved;
 use super::claim::Claim;
 use super::identity::{as_nobody, give_to_nobody, warn_of_root, works_on_foreign_bytes};
 use super::registry::{Base, Bases, Registry, Sources, optional};
@@ -34,8 +33,10 @@ use super::sandbox::{ArenaError, Sandbox};
 use super::shelf::{self, Shelved};
 use super::trees::{self, Most, Otherwise, TreeError};
 use crate::diff::Diff;
+use crate::event::facts;
 use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
+use crate::judge::advisory::moved;
 
 /// Changes whenever trees are made in another way.
 const RECIPE: &str = "2";
@@ -288,7 +289,16 @@ impl Targets {
     ) -> Result<Pair, TargetError> {
         let (vulnerable, package) = match &exploit.target.origin {
             Origin::Package(package) => {
-                if let Some(moved) = moved(diff, package.ecosystem, &package.name) {
+                let ecosystem = match package.ecosystem {
+                    Ecosystem::Npm => facts::Ecosystem::Npm,
+                    Ecosystem::Pypi => facts::Ecosystem::PyPi,
+                };
+                let bump =
+                    moved(diff, ecosystem, &package.name).map_err(|why| ApplyError::Lines {
+                        path: diff.files.first().map_or("", |file| file.path()).to_owned(),
+                        problem: why.to_string(),
+                    })?;
+                if let Some(moved) = bump {
                     let before = Recipe::of(package, &moved.from, &package.extra_vulnerable);
                     let after = Recipe::of(package, &moved.to, &package.extra_fixed);
                     return Ok(Pair {

@@ -182,6 +182,9 @@ pub(super) fn means(reason: Reason) -> &'static str {
         Reason::ApvEmbeddedOnly => {
             "Only the facts that came with the patch are known, and those never approve."
         }
+        Reason::ApvWithdrawn => {
+            "The advisory of this CVE was withdrawn: by its authors there is nothing to mend."
+        }
         Reason::JudgeUnavailable => {
             "No judge can judge this patch: it is not a pure version change of a package that the CVE names."
         }
@@ -250,6 +253,9 @@ pub(super) fn next(reason: Reason) -> &'static str {
         Reason::ApvInvalid => "mend the record; what is wrong with it was told on standard error",
         Reason::ApvTableStale => "look at the brokers and at crisol_table_ready",
         Reason::ApvEmbeddedOnly => "have the CVE published on the topic of vulnerabilities",
+        Reason::ApvWithdrawn => {
+            "close it, or have the CVE's record published without its withdrawal"
+        }
         Reason::JudgeUnavailable => {
             "a person reviews it; a bump alone, without other changes, can be judged"
         }

@@ -67,6 +67,9 @@ pub struct Hunk<'a> {
     pub old_start: u32,
     /// First line after, counted from 1 (0 for an empty side).
     pub new_start: u32,
+    /// What follows the second `@@` and its space: the line above that git takes for a heading, a `\r`
+    /// at the end of the header included. Nothing that an applier acts on.
+    pub heading: &'a str,
     /// The lines in order: context, removed and added.
     pub lines: Vec<Line<'a>>,
 }

@@ -4,8 +4,9 @@
 //! unseen, and nothing is seen that git would act on otherwise. Where git is lenient in a way that other tools or
 //! readers are not, the text is refused. Decisions:
 //!
-//! - **Paths** lose exactly one leading component, as with `-p1`. A name without one, an absolute name, `..`,
-//!   `.git` in any spelling, control characters outside quotes, and lines that name different files are refused.
+//! - **Paths** lose exactly one leading component, as with `-p1`. A name without one, two names that are the same
+//!   from the first letter on (then neither has a prefix), an absolute name, `..`, `.git` in any spelling, control
+//!   characters outside quotes, and lines that name different files are refused.
 //! - **Hunks** hold exactly the lines they promise and change at least one. A `+`, `-` or blank-led line after a
 //!   complete hunk is `hunk_length`, although git ignores it: its author meant it to be applied.
 //! - **Prose** is skipped where mails and logs have it: before the first file, and after a hunk from a line that
@@ -235,6 +236,9 @@ impl<'a> Parser<'a, '_> {
 impl Between {
     /// Returns what may follow `line`, or refuses it.
     fn after(self, line: &str, number: u32) -> Result<Self, DiffError> {
+        if line.starts_with("diff --cc ") || line.starts_with("diff --combined ") {
+            return Err(DiffError::Combined { line: number });
+        }
         if line.starts_with("@@") {
             return Err(DiffError::HunkOrphan { line: number });
         }

@@ -44,6 +44,19 @@ pub struct Apv<'a> {
     /// Listed as known to be exploited.
     #[serde(default)]
     pub kev: Option<bool>,
+    /// When the advisory was withdrawn, RFC 3339; absent or null where it stands. `true` says so too.
+    #[serde(default, borrow)]
+    pub withdrawn: Option<Withdrawn<'a>>,
+}
+
+/// That an advisory was withdrawn, and perhaps when.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Withdrawn<'a> {
+    /// Whether it was.
+    Said(bool),
+    /// When it was; an empty text says that it was not.
+    At(#[serde(borrow)] Cow<'a, str>),
 }
 
 /// The CVSS assessment of an APV.
@@ -101,11 +114,16 @@ impl Apv<'_> {
             return Err(CodecError::schema("epss", "outside 0 to 1"));
         }
         let severity = self.severity()?;
+        let withdrawn = match &self.withdrawn {
+            None => false,
+            Some(Withdrawn::Said(withdrawn)) => *withdrawn,
+            Some(Withdrawn::At(when)) => !when.trim().is_empty(),
+        };
         let mut packages = self
             .affected_packages
             .iter()
             .enumerate()
-            .map(|(at, package)| package.facts(at, modified_ms, severity))
+            .map(|(at, package)| package.facts(at, modified_ms, severity, withdrawn))
             .collect::<Result<Vec<_>, _>>()?;
         packages.sort_by(|a, b| (a.ecosystem, &a.name).cmp(&(b.ecosystem, &b.name)));
         let mut cwes = self
@@ -121,6 +139,7 @@ impl Apv<'_> {
             kev: self.kev.unwrap_or(false),
             epss: self.epss,
             cwes: cwes.into_boxed_slice(),
+            withdrawn: withdrawn && self.affected_packages.is_empty(),
         })
     }
 
@@ -153,6 +172,7 @@ impl AffectedPackage<'_> {
         at: usize,
         modified_ms: i64,
         severity: Severity,
+        withdrawn: bool,
     ) -> Result<PackageFacts, CodecError> {
         let field = |name: &str| format!("affected_packages[{at}].{name}");
         id::check_package("name", &self.name)
@@ -184,6 +204,7 @@ impl AffectedPackage<'_> {
             last_affected: self.last_affected.as_deref().map(Box::from),
             modified_ms,
             severity,
+            withdrawn,
         })
     }
 }
@@ -258,6 +279,24 @@ mod tests {
         ] {
             let error = facts(&with(extra)).unwrap_err().to_string();
             assert!(error.starts_with(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_advisory_that_was_withdrawn_says_so() {
+        for (extra, withdrawn) in [
+            (r#","withdrawn":"2024-01-01T00:00:00Z""#, true),
+            (r#","withdrawn":true"#, true),
+            (r#","withdrawn":false"#, false),
+            (r#","withdrawn":null"#, false),
+            (r#","withdrawn":"""#, false),
+            ("", false),
+        ] {
+            assert_eq!(
+                facts(&with(extra)).unwrap().is_withdrawn(),
+                withdrawn,
+                "{extra}"
+            );
         }
     }
 

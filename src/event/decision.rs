@@ -100,6 +100,8 @@ pub enum KnownBy {
     Invalid,
     /// The table did not catch up in time.
     Stale,
+    /// Every record of it was withdrawn.
+    Withdrawn,
     /// Not at all.
     Unknown,
 }

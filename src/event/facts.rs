@@ -108,6 +108,8 @@ pub struct PackageFacts {
     pub modified_ms: i64,
     /// Severity stated by the record this came from.
     pub severity: Severity,
+    /// Whether the record this came from was withdrawn: then it describes no vulnerability.
+    pub withdrawn: bool,
 }
 
 /// Everything the table knows of one CVE.
@@ -121,6 +123,8 @@ pub struct ApvFacts {
     pub epss: Option<f32>,
     /// CWE numbers, ascending.
     pub cwes: Box<[u16]>,
+    /// Whether the last record was withdrawn and names no package: it takes back all that others say.
+    pub withdrawn: bool,
 }
 
 /// Values one after the other, each so that it cannot be taken for part of the next.
@@ -139,6 +143,12 @@ impl Bytes {
 }
 
 impl ApvFacts {
+    /// Returns whether all that is known was withdrawn.
+    pub fn is_withdrawn(&self) -> bool {
+        let all = || self.packages.iter().all(|package| package.withdrawn);
+        self.withdrawn || (!self.packages.is_empty() && all())
+    }
+
     /// Returns the worst severity that any record states; [`Severity::Unknown`] without a package.
     pub fn severity(&self) -> Severity {
         self.packages
@@ -156,6 +166,7 @@ impl ApvFacts {
             kev,
             epss,
             cwes,
+            withdrawn,
         } = self;
         let mut bytes = Bytes::default();
         bytes.number(packages.len() as u64);
@@ -169,6 +180,7 @@ impl ApvFacts {
                 last_affected,
                 modified_ms,
                 severity,
+                withdrawn,
             } = package;
             bytes.text(ecosystem.as_str());
             bytes.text(name);
@@ -180,11 +192,13 @@ impl ApvFacts {
             bytes.text(last_affected.as_deref().unwrap_or_default());
             bytes.number(modified_ms.cast_unsigned());
             bytes.number(*severity as u64);
+            bytes.number(u64::from(*withdrawn));
         }
         bytes.number(u64::from(*kev));
         bytes.number(epss.map_or(u64::MAX, |p| u64::from(p.to_bits())));
         bytes.number(cwes.len() as u64);
         cwes.iter().for_each(|cwe| bytes.number(u64::from(*cwe)));
+        bytes.number(u64::from(*withdrawn));
         Sha256::digest(&bytes.0).into()
     }
 }
@@ -203,17 +217,19 @@ mod tests {
                 last_affected: None,
                 modified_ms: 1,
                 severity: Severity::Low,
+                withdrawn: false,
             }]
             .into(),
             kev: false,
             epss: None,
             cwes: [79].into(),
+            withdrawn: false,
         }
     }
 
     #[test]
     fn facts_that_differ_anywhere_have_another_digest() {
-        let changes: [fn(&mut ApvFacts); 15] = [
+        let changes: [fn(&mut ApvFacts); 17] = [
             |_| {},
             |f| f.kev = true,
             |f| f.epss = Some(0.0),
@@ -230,6 +246,8 @@ mod tests {
             |f| f.packages[0].last_affected = Some("".into()),
             |f| f.packages[0].modified_ms = 2,
             |f| f.packages[0].severity = Severity::High,
+            |f| f.packages[0].withdrawn = true,
+            |f| f.withdrawn = true,
         ];
         let digests: std::collections::HashSet<[u8; 32]> = changes
             .iter()

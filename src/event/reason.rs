@@ -81,6 +81,8 @@ reasons! {
     ApvTableStale = "apv_table_stale" => Queued,
     /// Only the facts that came with the patch are known; those never approve.
     ApvEmbeddedOnly = "apv_embedded_only" => Queued,
+    /// The advisory was withdrawn: there is nothing to mend, as far as its authors know now.
+    ApvWithdrawn = "apv_withdrawn" => Queued,
     /// No judge can judge this patch.
     JudgeUnavailable = "judge_unavailable" => Queued,
     /// The advisory judge could not compare: no fixed version, unknown version form.

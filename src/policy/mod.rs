@@ -167,11 +167,12 @@ fn refusal(verdict: WargameVerdict) -> Option<Reason> {
 }
 
 /// Returns whether a person might still approve an item of this reason, so that it stands against other candidates:
-/// refusals do not, because several bad candidates before a good one are normal.
+/// refusals do not, because several bad candidates before a good one are normal; nor does an item about nothing.
 pub fn is_blocking(reason: Reason) -> bool {
     !matches!(
         reason,
         Reason::JudgeRefuses
+            | Reason::ApvWithdrawn
             | Reason::ApplyFailed
             | Reason::BuildFailed
             | Reason::NotReproduced
@@ -219,6 +220,7 @@ pub fn decide(policy: &Policy, question: &Question) -> Reason {
         KnownBy::Invalid => return Reason::ApvInvalid,
         KnownBy::Stale => return Reason::ApvTableStale,
         KnownBy::Unknown => return Reason::ApvUnknown,
+        KnownBy::Withdrawn => return Reason::ApvWithdrawn,
     }
     match question.tried {
         None => first_look(policy, question),

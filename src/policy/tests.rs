@@ -60,6 +60,10 @@ fn without_facts_of_the_table_nothing_is_approved() {
         answer(|q| q.known_by = KnownBy::Invalid),
         Reason::ApvInvalid
     );
+    assert_eq!(
+        answer(|q| q.known_by = KnownBy::Withdrawn),
+        Reason::ApvWithdrawn
+    );
 }
 
 #[test]
@@ -215,7 +219,8 @@ fn any_question() -> impl Strategy<Value = Question> {
         Just(KnownBy::Embedded),
         Just(KnownBy::Invalid),
         Just(KnownBy::Stale),
-        Just(KnownBy::Unknown)
+        Just(KnownBy::Unknown),
+        Just(KnownBy::Withdrawn)
     ];
     let severity = prop_oneof![
         Just(Severity::Low),

@@ -68,13 +68,17 @@ fn look_up(patches: &[Result<Patch<'_>, Refused>], tables: &Tables) -> Vec<Optio
 }
 
 fn join_one(patch: &Patch<'_>, known: Option<Known>, absent: KnownBy) -> Joined {
+    let by_table = |withdrawn: bool| match withdrawn {
+        true => KnownBy::Withdrawn,
+        false => KnownBy::Table,
+    };
     match (known, &patch.embedded) {
         (Some(Known::Facts(facts)), None) => Joined {
-            known_by: KnownBy::Table,
+            known_by: by_table(facts.is_withdrawn()),
             advisory: Some(facts),
         },
         (Some(Known::Facts(facts)), Some(embedded)) => Joined {
-            known_by: KnownBy::Table,
+            known_by: by_table(facts.is_withdrawn() || embedded.is_withdrawn()),
             advisory: Some(Arc::new(restrict(&facts, embedded).into())),
         },
         (Some(Known::Invalid), _) => Joined {
@@ -125,6 +129,7 @@ fn restrict(facts: &ApvFacts, embedded: &ApvFacts) -> ApvFacts {
             (a, b) => a.or(b),
         },
         cwes: facts.cwes.clone(),
+        withdrawn: facts.withdrawn,
     }
 }
 
@@ -135,6 +140,38 @@ mod tests {
     use crate::event::record::Record;
     use crate::stage::decode::decode;
     use crate::table::TableBounds;
+
+    #[test]
+    fn an_advisory_that_was_withdrawn_is_known_as_such() {
+        let tables = Tables::detached(&TableBounds::default(), &EventLimits::default());
+        let put = |package: &str, extra: &str| {
+            let value = format!(
+                r#"{{"cve_id":"CVE-1","modified":"2020-01-01T00:00:00Z","priority":"low"{extra},
+                "affected_packages":[{{"ecosystem":"npm","name":"{package}"}}]}}"#
+            );
+            tables
+                .apv
+                .apply(Some(b"CVE-1"), Some(value.as_bytes()))
+                .unwrap();
+        };
+        let known_by = || {
+            let records = [Record {
+                value: Some(br#"{"patch_id":"p","cve_id":"CVE-1","diff_content":"x"}"#.to_vec()),
+                ..Record::default()
+            }];
+            let patches = decode(&records, &EventLimits::default());
+            let joined = join(&patches, &tables, Duration::ZERO).remove(0).unwrap();
+            joined.known_by
+        };
+        let withdrawn = r#","withdrawn":"2021-01-01T00:00:00Z""#;
+        put("x", withdrawn);
+        assert_eq!(known_by(), KnownBy::Withdrawn);
+        // Another record of the CVE still stands.
+        put("y", "");
+        assert_eq!(known_by(), KnownBy::Table);
+        put("y", withdrawn);
+        assert_eq!(known_by(), KnownBy::Withdrawn);
+    }
 
     fn tables() -> Tables {
         let limits = EventLimits::default();

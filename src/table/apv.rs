@@ -142,6 +142,7 @@ fn merge(before: &ApvFacts, later: ApvFacts) -> ApvFacts {
         kev: before.kev || later.kev,
         epss: later.epss.or(before.epss),
         cwes: cwes.into_boxed_slice(),
+        withdrawn: later.withdrawn,
     }
 }
 
@@ -183,6 +184,31 @@ mod tests {
         apply(&table, &record("a", "2021-01-01T00:00:00Z", "2")).unwrap();
         apply(&table, &record("b", "2019-01-01T00:00:00Z", "9")).unwrap();
         assert_eq!(fixes(&table), ["a 2", "b 1"]);
+    }
+
+    #[test]
+    fn a_record_that_was_withdrawn_takes_back_its_packages_or_all() {
+        let table = table(10);
+        let withdrawn =
+            |value: String| value.replace("\"priority\"", "\"withdrawn\":true,\"priority\"");
+        let is_withdrawn = || match table.get("CVE-1") {
+            Some(Known::Facts(facts)) => facts.is_withdrawn(),
+            other => panic!("{other:?}"),
+        };
+        apply(&table, &record("a", "2020-01-01T00:00:00Z", "1")).unwrap();
+        apply(&table, &record("b", "2020-01-01T00:00:00Z", "1")).unwrap();
+        apply(&table, &withdrawn(record("a", "2021-01-01T00:00:00Z", "1"))).unwrap();
+        assert!(!is_withdrawn());
+        apply(&table, &withdrawn(record("b", "2021-01-01T00:00:00Z", "1"))).unwrap();
+        assert!(is_withdrawn());
+        // An older record does not bring it back, a newer one does.
+        apply(&table, &record("b", "2020-01-01T00:00:00Z", "1")).unwrap();
+        assert!(is_withdrawn());
+        apply(&table, &record("b", "2022-01-01T00:00:00Z", "1")).unwrap();
+        assert!(!is_withdrawn());
+        let bare = r#"{"cve_id":"CVE-1","modified":"2023-01-01T00:00:00Z","withdrawn":"2023-01-01T00:00:00Z","affected_packages":[]}"#;
+        apply(&table, bare).unwrap();
+        assert!(is_withdrawn());
     }
 
     #[test]

@@ -129,13 +129,29 @@ pub enum DiffError {
         /// The path, escaped and cut.
         path: String,
     },
-    /// A path cannot be read in one way only: bad quoting, bad UTF-8, no `a/` prefix, or a date in it.
+    /// A path cannot be read in one way only: bad quoting, bad UTF-8, or a date in it.
     #[error("line {line}: unreadable path \"{path}\"")]
     PathUnreadable {
         /// The header line that holds it.
         line: u32,
         /// The path, escaped and cut.
         path: String,
+    },
+    /// A path has no leading component to take off: the diff was made without `a/` and `b/` before its paths.
+    #[error(
+        "line {line}: no prefix \"a/\" or \"b/\" before the path \"{path}\" (git diff --no-prefix or diff.noprefix?)"
+    )]
+    PrefixMissing {
+        /// The header line that holds it.
+        line: u32,
+        /// The path, escaped and cut.
+        path: String,
+    },
+    /// A combined diff, as `git diff --cc` shows a merge: no applier makes such a change.
+    #[error("line {line}: a combined diff of a merge (--cc) is no patch")]
+    Combined {
+        /// Its first line.
+        line: u32,
     },
     /// A path is absolute, leaves its tree, holds control characters or lies in `.git`.
     #[error("line {line}: unsafe path \"{path}\"")]
@@ -184,6 +200,8 @@ impl DiffError {
             Self::PathMissing { .. } => "path_missing",
             Self::PathMismatch { .. } => "path_mismatch",
             Self::PathUnreadable { .. } => "path_unreadable",
+            Self::PrefixMissing { .. } => "prefix_missing",
+            Self::Combined { .. } => "combined_diff",
             Self::UnsafePath { .. } => "unsafe_path",
             Self::DuplicatePath { .. } => "duplicate_path",
             Self::BinaryPayload { .. } => "binary_payload",
@@ -210,6 +228,8 @@ impl DiffError {
             | Self::PathMissing { line }
             | Self::PathMismatch { line, .. }
             | Self::PathUnreadable { line, .. }
+            | Self::PrefixMissing { line, .. }
+            | Self::Combined { line }
             | Self::UnsafePath { line, .. }
             | Self::DuplicatePath { line, .. }
             | Self::BinaryPayload { line } => *line,

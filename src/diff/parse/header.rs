@@ -9,7 +9,10 @@ use super::{
     DiffError,
     error::excerpt,
     lines::Lines,
-    path::{SideName, bare_name, doubled_name, is_epoch, names_agree, side_name},
+    path::{
+        SideName, are_without_prefix, bare_name, doubled_name, is_epoch, names_agree, side_name,
+        whole_name, without_prefix,
+    },
 };
 use crate::diff::{Change, FileDiff};
 
@@ -48,13 +51,16 @@ pub(super) struct ParsedHeader<'a> {
 /// # Errors
 ///
 /// [`DiffError::FileHeader`], [`DiffError::EmptyChange`], [`DiffError::PathMissing`],
-/// [`DiffError::PathMismatch`], [`DiffError::PathUnreadable`], [`DiffError::UnsafePath`],
-/// [`DiffError::LineTooLong`].
+/// [`DiffError::PathMismatch`], [`DiffError::PathUnreadable`], [`DiffError::PrefixMissing`],
+/// [`DiffError::UnsafePath`], [`DiffError::LineTooLong`].
 pub(super) fn git_header<'a>(
     lines: &mut Lines<'a>,
     names: &'a str,
 ) -> Result<ParsedHeader<'a>, DiffError> {
     let line = lines.number();
+    if are_without_prefix(names) {
+        return Err(without_prefix(names, line));
+    }
     let mut header = Header {
         line,
         names,
@@ -92,10 +98,14 @@ pub(super) fn plain_header<'a>(lines: &mut Lines<'a>) -> Result<ParsedHeader<'a>
     let line = lines.number();
     let old_field = take_field(lines, "--- ")?;
     let new_field = take_field(lines, "+++ ")?;
-    let (old_path, new_path, change) = match (
-        side_name(old_field, line)?,
-        side_name(new_field, line.saturating_add(1))?,
-    ) {
+    let old_side = side_name(old_field, line)?;
+    let new_side = side_name(new_field, line.saturating_add(1))?;
+    // Two prefixes differ.
+    let name = whole_name(new_field);
+    if whole_name(old_field) == name && matches!(new_side, SideName::Path(_)) {
+        return Err(without_prefix(name, line));
+    }
+    let (old_path, new_path, change) = match (old_side, new_side) {
         (SideName::DevNull, SideName::DevNull) => return Err(DiffError::PathMissing { line }),
         (SideName::DevNull, SideName::Path(new)) => (None, Some(new), Change::Added),
         (SideName::Path(old), SideName::DevNull) => (Some(old), None, Change::Deleted),

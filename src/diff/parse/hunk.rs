@@ -39,7 +39,7 @@ struct Range {
 pub(super) fn hunk<'a>(lines: &mut Lines<'a>) -> Result<ParsedHunk<'a>, DiffError> {
     let header_line = lines.number();
     let header = lines.current().unwrap_or_default();
-    let Some((old, new)) = ranges(header) else {
+    let Some((old, new, heading)) = ranges(header) else {
         return Err(DiffError::HunkHeader {
             line: header_line,
             excerpt: excerpt(header),
@@ -114,6 +114,7 @@ pub(super) fn hunk<'a>(lines: &mut Lines<'a>) -> Result<ParsedHunk<'a>, DiffErro
         hunk: Hunk {
             old_start: old.start,
             new_start: new.start,
+            heading,
             lines: body,
         },
         old_lines: old.lines,
@@ -125,10 +126,11 @@ pub(super) fn hunk<'a>(lines: &mut Lines<'a>) -> Result<ParsedHunk<'a>, DiffErro
 }
 
 /// Reads `@@ -a[,b] +c[,d] @@`; whatever follows is a heading for the reader.
-fn ranges(header: &str) -> Option<(Range, Range)> {
+fn ranges(header: &str) -> Option<(Range, Range, &str)> {
     let (old, rest) = range(header.strip_prefix("@@ -")?)?;
     let (new, rest) = range(rest.strip_prefix(" +")?)?;
-    rest.starts_with(" @@").then_some((old, new))
+    let heading = rest.strip_prefix(" @@")?;
+    Some((old, new, heading.strip_prefix(' ').unwrap_or(heading)))
 }
 
 fn range(text: &str) -> Option<(Range, &str)> {

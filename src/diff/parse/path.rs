@@ -99,6 +99,34 @@ pub(super) fn doubled_name(names: &str, line: u32) -> Result<Option<Cow<'_, str>
     }
 }
 
+/// Tells whether both names that follow `diff --git ` are the same from their first letter on.
+///
+/// Prefixes differ (`a/` and `b/`, `i/` and `w/`), so then there are none, and `-p1` would take off a directory.
+pub(super) fn are_without_prefix(names: &str) -> bool {
+    if let Some((first, second)) = quoted_pair(names) {
+        return first == second;
+    }
+    let names = names.strip_suffix('\r').unwrap_or(names);
+    let half = names.len() / 2;
+    names.len() % 2 == 1
+        && names.as_bytes().get(half) == Some(&b' ')
+        && names.get(..half) == names.get(half + 1..)
+}
+
+/// Returns the error of a name without a prefix.
+pub(super) fn without_prefix(path: &str, line: u32) -> DiffError {
+    DiffError::PrefixMissing {
+        line,
+        path: excerpt(path),
+    }
+}
+
+/// Returns the name on a `---` or `+++` line as it stands there, without a time stamp.
+pub(super) fn whole_name(field: &str) -> &str {
+    let field = field.strip_suffix('\r').unwrap_or(field);
+    cut(field, b'\t').map_or(field, |(name, _)| name)
+}
+
 /// Tells whether `names`, which follows `diff --git `, says `old` and `new`, each behind one prefix component.
 pub(super) fn names_agree(names: &str, old: &str, new: &str) -> bool {
     if let Some((first, second)) = quoted_pair(names) {
@@ -187,7 +215,7 @@ fn is_plain_timestamp(stamp: &str) -> bool {
 /// Takes off the first component, as `git apply -p1` does whatever its name, and checks the rest.
 fn strip_prefix_component(name: Cow<'_, str>, line: u32) -> Result<Cow<'_, str>, DiffError> {
     let Some(slash) = memchr::memchr(b'/', name.as_bytes()) else {
-        return Err(unreadable(&name, line));
+        return Err(without_prefix(&name, line));
     };
     if slash == 0 || holds_bare_control(&name) {
         return Err(DiffError::UnsafePath {

@@ -1,20 +1,25 @@
-//! From lines to moves: pairs what a hunk removes with what it adds.
+//! From lines to moves: pairs what a hunk removes with what it adds, and reads what it leaves.
 //!
-//! The rule that carries the judge: within a run of changed lines, the k-th place removed and the k-th
-//! place added must be the same line but for the version. What differs in anything else, has no
-//! partner, or is not understood, ends the reading.
+//! Two rules carry the judge. Within a run of changed lines, the k-th place removed and the k-th place
+//! added must be the same line but for the version: what differs in anything else, has no partner, or is
+//! not understood, ends the reading. And a line that stays is harmless only where it is understood: one
+//! that names an affected package and is not, is a doubt ([`Doubt`]).
+//!
+//! Over 400 lines, because the two rules share the state of one hunk.
 
-use super::NotABump;
 use super::manifest::Sides;
-use super::pair::{File, Move, NamedMark, Reading, Stay};
+use super::name;
+use super::pair::{Copied, Doubt, File, Head, Move, NamedMark, Property, Reading, Stay};
+use super::path::{Digests, FileKind};
 use super::place::{Mark, Owner, Package, Place, Read, Role};
-use super::reason::NotABumpReason;
+use super::reason::{NotABumpReason, RefutedReason, UnverifiableReason};
+use super::{NotABump, known::Finding};
 use crate::diff::{Hunk, Line, Side};
-use crate::event::facts::ApvFacts;
+use crate::event::facts::{ApvFacts, Ecosystem};
 
 /// More places than this, moved or left behind, are not compared.
 const MAX_PLACES: usize = 256;
-/// More lines of named bookkeeping than this are not compared.
+/// More lines of bookkeeping than this are not compared.
 const MAX_MARKS: usize = 2_048;
 
 /// The hosts that changed bookkeeping of one file is fetched from: they must all be one.
@@ -61,7 +66,21 @@ struct MovedEntry<'a> {
     before: u32,
     after: u32,
     role: Role,
+    package: Package<'a>,
     to: &'a str,
+    /// Whether the line goes on with digests.
+    continued: bool,
+    /// Whether a digest on the line itself moves.
+    digest: bool,
+}
+
+/// The head of an entry, on the side after.
+struct EntryHead<'a> {
+    entry: u32,
+    /// The ranges that it is for, where it names any.
+    ranges: &'a str,
+    /// What it was before, where it changes.
+    before: Option<&'a str>,
 }
 
 /// One hunk while it is read.
@@ -78,16 +97,30 @@ pub(super) struct HunkReading<'r, 'a> {
     moved: Vec<MovedEntry<'a>>,
     /// Entries on either side with bookkeeping that changes.
     marked: Vec<(Side, u32)>,
+    /// The digests that change.
+    digests: Vec<(Side, &'a str)>,
+    /// Entries after, with a digest that stays.
+    kept: Vec<(u32, &'a str)>,
+    /// Places that a URL names and that stay, with their entry.
+    sources: Vec<(u32, Place<'a>)>,
     /// Entries after, that are not what they seem.
     poisoned: Vec<(NotABumpReason, u32)>,
     /// Entries after, that show their registry.
     registered: Vec<u32>,
+    /// Entries after, of named packages, that stay.
+    stayed: Vec<(u32, &'a str)>,
+    heads: Vec<EntryHead<'a>>,
+    /// The last entry whose head names an affected package and whose version has not been seen.
+    pending: Option<(u32, &'a str)>,
+    /// Whether the hunk began inside of a comment or a text.
+    murky: bool,
 }
 
 impl<'r, 'a> HunkReading<'r, 'a> {
     /// Returns a reading of one hunk of `file`, which adds to `reading`.
     pub fn new(
         file: File<'a>,
+        heading: &'a str,
         facts: &'r ApvFacts,
         reading: &'r mut Reading<'a>,
         poisons: &'r mut Vec<(NotABumpReason, Package<'a>)>,
@@ -99,13 +132,20 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             reading,
             poisons,
             hosts,
-            sides: Sides::new(file.kind),
+            sides: Sides::new(file.kind, heading),
             removed: Vec::new(),
             added: Vec::new(),
             moved: Vec::new(),
             marked: Vec::new(),
+            digests: Vec::new(),
+            kept: Vec::new(),
+            sources: Vec::new(),
             poisoned: Vec::new(),
             registered: Vec::new(),
+            stayed: Vec::new(),
+            heads: Vec::new(),
+            pending: None,
+            murky: false,
         }
     }
 
@@ -115,7 +155,8 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             match line.side {
                 Side::Context => {
                     self.pair_run()?;
-                    self.context(line.text)?;
+                    let (read, entry) = self.sides.read_both(line.text);
+                    self.stands(read, entry, line.text)?;
                 }
                 Side::Removed | Side::Added => self.changed(line)?,
             }
@@ -128,35 +169,238 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         self.file.refuse(reason, what)
     }
 
-    fn context(&mut self, text: &'a str) -> Result<(), NotABump> {
-        let (read, entry) = self.sides.read_both(text);
+    fn doubt(&mut self, finding: Finding<'static>, what: &'a str) {
+        if self.reading.doubts.len() < MAX_PLACES {
+            let file = self.file;
+            self.reading.doubts.push(Doubt {
+                file,
+                finding,
+                what,
+            });
+        }
+    }
+
+    fn not_understood(&mut self, line: &'a str) {
+        self.doubt(
+            Finding::Open(UnverifiableReason::PlaceNotUnderstood),
+            line.trim(),
+        );
+    }
+
+    // === lines that stay ===
+
+    /// Takes in what a line that stays says.
+    fn stands(&mut self, read: Read<'a>, entry: u32, line: &'a str) -> Result<(), NotABump> {
         match read {
-            Read::Place(place) => {
-                let counts = match place.role {
-                    Role::Locked | Role::Source | Role::Mention => true,
-                    Role::Requirement => !self.file.kind.is_lock(),
-                    Role::Head => false,
-                };
-                if counts && self.is_named(&place.package) {
-                    if self.reading.stays.len() >= MAX_PLACES {
-                        return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
-                    }
-                    self.reading.stays.push(Stay {
-                        file: self.file,
-                        place,
-                    });
+            Read::Idle(_) => {}
+            Read::Place(place) => self.stay(place, entry, line)?,
+            Read::Peers(place) => {
+                self.stay(place, entry, line)?;
+                let peers = line.split_once('(').map_or("", |(_, peers)| peers);
+                if self.mentions(peers) {
+                    self.inside(entry, line)?;
                 }
             }
+            Read::Mark(mark) => self.kept_mark(mark, entry),
             Read::Registry => self.registered.push(entry),
-            Read::Poison(reason, None) => self.poisoned.push((reason, entry)),
-            Read::Poison(reason, Some(package)) if self.is_named(&package) => {
-                self.poisons.push((reason, package));
+            Read::Poison(reason, package) => {
+                self.poisoned.push((reason, entry));
+                match package {
+                    Some(package) if self.is_named(&package) => {
+                        self.poisons.push((reason, package));
+                    }
+                    _ => {}
+                }
+                // A poison of another package may still name an affected one.
+                if self.mentions(line) {
+                    self.inside(entry, line)?;
+                }
             }
-            Read::Poison(_, Some(_)) => {}
-            Read::Mark(_) | Read::Still(_) => {}
+            Read::Unread(package) => {
+                self.seen(entry);
+                if self.is_named(&package) {
+                    self.not_understood(line);
+                }
+            }
+            Read::Inherits(package) => {
+                self.seen(entry);
+                if self.is_named(&package) {
+                    let file = self.file;
+                    self.reading.inherits.push((file, package, line));
+                }
+            }
+            Read::Excludes(package, version) => {
+                if self.is_named(&package) {
+                    let file = self.file;
+                    self.reading.excludes.push((file, package, version));
+                }
+            }
+            Read::Property(place) => self.property(place),
+            Read::Murky => self.murky = true,
+            Read::Still(_) => {
+                if self.mentions(line) {
+                    self.inside(entry, line)?;
+                }
+            }
         }
         Ok(())
     }
+
+    /// Reads a line that names an affected package within; where nothing is understood, it is a doubt.
+    fn inside(&mut self, entry: u32, line: &'a str) -> Result<(), NotABump> {
+        let Some(reads) = self.sides.inside(line) else {
+            self.not_understood(line);
+            return Ok(());
+        };
+        for read in reads {
+            match read {
+                Read::Still(_) | Read::Poison(..) => self.not_understood(line),
+                read => self.stands(read, entry, line)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn stay(&mut self, place: Place<'a>, entry: u32, line: &'a str) -> Result<(), NotABump> {
+        if place.role == Role::Head {
+            return self.head(place, entry, None, line);
+        }
+        self.seen(entry);
+        if !self.is_named(&place.package) {
+            // `"lodash": "npm:evil@1"`, `"x": "github:lodash/lodash"`.
+            if place.alias.is_some() && self.mentions(line) {
+                self.not_understood(line);
+            }
+            return Ok(());
+        }
+        let stays = self.reading.stays.len() + self.reading.copies.len() + self.sources.len();
+        if stays >= MAX_PLACES {
+            return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
+        }
+        let file = self.file;
+        match place.role {
+            Role::Requirement if file.kind.is_lock() => {
+                self.reading.copies.push(Copied { file, place });
+            }
+            Role::Source => self.sources.push((entry, place)),
+            _ => {
+                if place.role == Role::Locked {
+                    self.stayed.push((entry, place.text));
+                }
+                self.reading.stays.push(Stay { file, place });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the head of an entry that is there after.
+    fn head(
+        &mut self,
+        place: Place<'a>,
+        entry: u32,
+        before: Option<&'a str>,
+        line: &'a str,
+    ) -> Result<(), NotABump> {
+        // Of a dependency the group and then the artifact may say so.
+        if self.pending.is_some_and(|(known, _)| known != entry) {
+            self.unfinished();
+        }
+        if !self.is_named(&place.package) {
+            if place.alias.is_some() && self.mentions(line) {
+                self.not_understood(line);
+            }
+            return Ok(());
+        }
+        self.pending = Some((entry, line));
+        if !place.text.is_empty() {
+            if self.heads.len() >= MAX_PLACES {
+                return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
+            }
+            self.heads.push(EntryHead {
+                entry,
+                ranges: place.text,
+                before,
+            });
+        }
+        Ok(())
+    }
+
+    /// The entry shows what it is about: its head waits no longer.
+    fn seen(&mut self, entry: u32) {
+        if self.pending.is_some_and(|(pending, _)| pending == entry) {
+            self.pending = None;
+        }
+    }
+
+    /// An entry of an affected package ended without a version.
+    fn unfinished(&mut self) {
+        if let Some((_, line)) = self.pending.take() {
+            self.not_understood(line);
+        }
+    }
+
+    fn kept_mark(&mut self, mark: Mark<'a>, entry: u32) {
+        match mark.owner {
+            Owner::File => {}
+            Owner::Entry => {
+                if self.kept.last().is_none_or(|(last, _)| *last != entry)
+                    && self.kept.len() < MAX_MARKS
+                {
+                    self.kept.push((entry, mark.digest));
+                }
+            }
+            Owner::Named(package, version) => {
+                if self.is_named(&package) && self.reading.kept.len() < MAX_MARKS {
+                    let named = self.named_mark(Side::Context, package, version, &mark);
+                    self.reading.kept.push(named);
+                }
+            }
+        }
+    }
+
+    fn named_mark(
+        &self,
+        side: Side,
+        package: Package<'a>,
+        version: &'a str,
+        mark: &Mark<'a>,
+    ) -> NamedMark<'a> {
+        NamedMark {
+            file: self.file,
+            side,
+            package,
+            version,
+            partial: mark.partial,
+        }
+    }
+
+    /// A property of a build may be the version of a package that begins alike.
+    fn property(&mut self, place: Place<'a>) {
+        let base = place.package.name;
+        let of = |name: &str| {
+            let (group, artifact) = name.split_once(':').unwrap_or(("", name));
+            artifact
+                .strip_prefix(base)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+                || group.split('.').any(|part| part == base)
+        };
+        let file = self.file;
+        for (package, fact) in self.facts.packages.iter().enumerate() {
+            if fact.ecosystem == Ecosystem::Maven
+                && !fact.withdrawn
+                && of(&fact.name)
+                && self.reading.properties.len() < MAX_PLACES
+            {
+                self.reading.properties.push(Property {
+                    file,
+                    place,
+                    package,
+                });
+            }
+        }
+    }
+
+    // === lines that change ===
 
     fn changed(&mut self, line: &'a Line<'a>) -> Result<(), NotABump> {
         let text = line.text;
@@ -171,7 +415,10 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             _ => self.sides.read_after(text),
         };
         match read {
-            Read::Place(place) => {
+            Read::Place(place) | Read::Peers(place) => {
+                if let Some(reason) = place.alias {
+                    return Err(self.refuse(reason, text));
+                }
                 let waiting = Waiting {
                     place,
                     entry,
@@ -188,7 +435,13 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             }
             Read::Mark(mark) => self.changed_mark(line, mark, entry),
             Read::Registry => Err(self.refuse(NotABumpReason::NonRegistrySource, text)),
-            Read::Poison(reason, _) | Read::Still(reason) => Err(self.refuse(reason, text)),
+            Read::Poison(reason, _) | Read::Still(reason) | Read::Idle(reason) => {
+                Err(self.refuse(reason, text))
+            }
+            Read::Excludes(..) => Err(self.refuse(NotABumpReason::Section, text)),
+            Read::Unread(_) | Read::Inherits(_) | Read::Property(_) | Read::Murky => {
+                Err(self.refuse(NotABumpReason::NotUnderstood, text))
+            }
         }
     }
 
@@ -202,6 +455,12 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         if mark.weak && line.side == Side::Added {
             return Err(self.refuse(NotABumpReason::IntegrityDropped, line.text));
         }
+        if !mark.digest.is_empty() {
+            if self.digests.len() >= 2 * MAX_MARKS {
+                return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
+            }
+            self.digests.push((line.side, mark.digest));
+        }
         match mark.owner {
             Owner::File => {}
             Owner::Entry => {
@@ -214,12 +473,8 @@ impl<'r, 'a> HunkReading<'r, 'a> {
                 if self.reading.marks.len() >= MAX_MARKS {
                     return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
                 }
-                self.reading.marks.push(NamedMark {
-                    file: self.file,
-                    side: line.side,
-                    package,
-                    version,
-                });
+                let named = self.named_mark(line.side, package, version, &mark);
+                self.reading.marks.push(named);
             }
         }
         Ok(())
@@ -255,13 +510,14 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         let same_line = before.package.same(self.file.ecosystem(), &after.package)
             && before.role == after.role
             && before.frame == after.frame
-            && before.digests == after.digests;
+            && before.digest.is_some() == after.digest.is_some();
         if !same_line {
             return Err(self.refuse(NotABumpReason::MoreThanTheVersion, new.line));
         }
         if after.role == Role::Head {
-            return Ok(());
+            return self.head(after, new.entry, Some(before.text), new.line);
         }
+        self.seen(new.entry);
         if before.text == after.text {
             // Only a digest that the frame leaves out can differ.
             let reason = if old.line == new.line {
@@ -274,11 +530,18 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         if self.reading.moves.len() >= MAX_PLACES {
             return Err(self.refuse(NotABumpReason::TooManyPlaces, ""));
         }
+        if share_a_word(before.digest, after.digest) {
+            self.unmoved(new.line);
+        }
         self.moved.push(MovedEntry {
             before: old.entry,
             after: new.entry,
             role: after.role,
+            package: after.package,
             to: after.text,
+            continued: self.file.kind == FileKind::Requirements
+                && new.line.trim_end().ends_with('\\'),
+            digest: after.digest.is_some_and(|digest| !digest.is_empty()),
         });
         self.reading.moves.push(Move {
             file: self.file,
@@ -288,8 +551,22 @@ impl<'r, 'a> HunkReading<'r, 'a> {
         Ok(())
     }
 
+    /// The version moves, what is fetched for it does not.
+    fn unmoved(&mut self, what: &'a str) {
+        self.doubt(
+            Finding::Refuted(RefutedReason::BookkeepingUnmoved),
+            what.trim(),
+        );
+    }
+
+    // === the whole hunk ===
+
     /// Checks what belongs to the entries of the hunk.
-    fn close(self) -> Result<(), NotABump> {
+    fn close(mut self) -> Result<(), NotABump> {
+        self.unfinished();
+        if self.murky && !self.moved.is_empty() {
+            return Err(self.refuse(NotABumpReason::Section, ""));
+        }
         let owns = |moved: &&MovedEntry<'_>| moved.role != Role::Mention;
         for (side, entry) in &self.marked {
             let moves = self.moved.iter().filter(owns).any(|moved| match side {
@@ -316,39 +593,160 @@ impl<'r, 'a> HunkReading<'r, 'a> {
                 return Err(self.refuse(*reason, ""));
             }
         }
-        self.check_sources()
+        self.check_stays();
+        self.check_digests();
+        self.check_sources();
+        self.keep_heads();
+        Ok(())
+    }
+
+    /// Entries of named packages that stay must be what they seem.
+    fn check_stays(&mut self) {
+        for (entry, place) in std::mem::take(&mut self.sources) {
+            if self.moved.iter().any(|moved| moved.after == entry) {
+                self.unmoved(place.text);
+            } else {
+                let file = self.file;
+                self.reading.stays.push(Stay { file, place });
+            }
+        }
+        let poisoned = std::mem::take(&mut self.poisoned);
+        for (entry, version) in std::mem::take(&mut self.stayed) {
+            if poisoned.iter().any(|(_, poisoned)| *poisoned == entry) {
+                self.not_understood(version);
+            }
+        }
+    }
+
+    /// The digests of a version must move with it.
+    fn check_digests(&mut self) {
+        let mut removed: Vec<&str> = Vec::new();
+        for (side, digest) in &self.digests {
+            if *side == Side::Removed {
+                removed.push(digest);
+            }
+        }
+        removed.sort_unstable();
+        let kept = |(side, digest): &(Side, &'a str)| {
+            (*side == Side::Added && removed.binary_search(digest).is_ok()).then_some(*digest)
+        };
+        if let Some(digest) = self.digests.iter().find_map(kept) {
+            self.unmoved(digest);
+        }
+        let of_entries = self.file.kind.digests() == Digests::OfEntries;
+        let carries = |entry: u32| {
+            self.marked.contains(&(Side::Added, entry))
+                || self
+                    .moved
+                    .iter()
+                    .any(|moved| moved.after == entry && moved.digest)
+        };
+        let mut doubts = Vec::new();
+        for moved in &self.moved {
+            if matches!(moved.role, Role::Mention | Role::Head) {
+                continue;
+            }
+            let stays = self.kept.iter().find(|(entry, _)| *entry == moved.after);
+            if let Some((_, digest)) = stays {
+                doubts.push((Finding::Refuted(RefutedReason::BookkeepingUnmoved), *digest));
+            } else if carries(moved.after) {
+                let path = self.file.path;
+                self.reading.digested.push((path, moved.package, moved.to));
+            } else if moved.continued || (of_entries && moved.role == Role::Locked) {
+                let finding = Finding::Open(UnverifiableReason::BookkeepingNotSeen);
+                doubts.push((finding, moved.to));
+            }
+        }
+        for (finding, what) in doubts {
+            self.doubt(finding, what);
+        }
     }
 
     /// What an entry installs and what it is fetched from must move together, to the same version.
-    fn check_sources(&self) -> Result<(), NotABump> {
-        let incomplete = || self.refuse(NotABumpReason::EntryIncomplete, "");
+    fn check_sources(&mut self) {
         let of = |role: Role| self.moved.iter().filter(move |moved| moved.role == role);
         let agree = |one: &MovedEntry<'_>, other: &MovedEntry<'_>| {
             one.after == other.after && one.to == other.to
         };
-        for source in of(Role::Source) {
-            if !of(Role::Locked).any(|locked| agree(locked, source)) {
-                return Err(incomplete());
-            }
+        let mut incomplete = of(Role::Source)
+            .find(|source| !of(Role::Locked).any(|locked| agree(locked, source)))
+            .map(|source| source.to);
+        if self.file.kind.shows_source() {
+            incomplete = incomplete.or_else(|| {
+                of(Role::Locked)
+                    .find(|locked| {
+                        !self.registered.contains(&locked.after)
+                            && !of(Role::Source).any(|source| agree(locked, source))
+                    })
+                    .map(|locked| locked.to)
+            });
         }
-        if !self.file.kind.shows_source() {
-            return Ok(());
+        if let Some(version) = incomplete {
+            self.doubt(Finding::Open(UnverifiableReason::EntryIncomplete), version);
         }
-        for locked in of(Role::Locked) {
-            let sourced = self.registered.contains(&locked.after)
-                || of(Role::Source).any(|source| agree(locked, source));
-            if !sourced {
-                return Err(incomplete());
-            }
-        }
-        Ok(())
     }
+
+    /// Hands on the heads whose entry shows its version: the ranges must admit it.
+    fn keep_heads(&mut self) {
+        for head in &self.heads {
+            let moved = self
+                .moved
+                .iter()
+                .find(|moved| moved.after == head.entry && moved.role == Role::Locked)
+                .map(|moved| moved.to);
+            let stayed = || {
+                self.stayed
+                    .iter()
+                    .find(|(entry, _)| *entry == head.entry)
+                    .map(|(_, version)| *version)
+            };
+            if let Some(version) = moved.or_else(stayed) {
+                self.reading.heads.push(Head {
+                    file: self.file,
+                    before: head.before,
+                    after: head.ranges,
+                    version,
+                });
+            }
+        }
+    }
+
+    // === names ===
 
     fn is_named(&self, package: &Package<'_>) -> bool {
         let ecosystem = self.file.ecosystem();
-        self.facts
-            .packages
-            .iter()
-            .any(|fact| fact.ecosystem == ecosystem && package.is(ecosystem, &fact.name))
+        self.affected().any(|name| package.is(ecosystem, name))
     }
+
+    /// Whether the line names an affected package, alone or within something longer.
+    fn mentions(&self, line: &str) -> bool {
+        let ecosystem = self.file.ecosystem();
+        self.affected()
+            .any(|name| name::mentions(ecosystem, line, name))
+    }
+
+    /// Returns the names of the packages that the facts call affected, in the file's ecosystem.
+    fn affected(&self) -> impl Iterator<Item = &'r str> {
+        let ecosystem = self.file.ecosystem();
+        let packages = self.facts.packages.iter();
+        packages
+            .filter(move |fact| fact.ecosystem == ecosystem && !fact.withdrawn)
+            .map(|fact| &*fact.name)
+    }
+}
+
+/// Whether two lists of digests share one.
+fn share_a_word(before: Option<&str>, after: Option<&str>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else {
+        return false;
+    };
+    let words = |text: &'_ str| -> Vec<String> {
+        let end = |sign: char| sign.is_ascii_whitespace() || matches!(sign, '\\' | '"' | ',');
+        text.split(end)
+            .filter(|word| !word.is_empty())
+            .map(|word| word.trim_start_matches("--hash=").to_owned())
+            .collect()
+    };
+    let before = words(before);
+    words(after).iter().any(|word| before.contains(word))
 }

@@ -46,6 +46,19 @@ impl Interval {
         }
     }
 
+    /// Returns the interval with the pre-releases of the release that it begins with. One version alone
+    /// stays as it is.
+    pub fn from_first_pre_release(self) -> Self {
+        match (self.lower, self.upper) {
+            (Bound::Included(from), Bound::Included(to)) if from == to => Self::point(from),
+            (Bound::Included(from), upper) => Self {
+                lower: Bound::Included(from.first_pre_release()),
+                upper,
+            },
+            (lower, upper) => Self { lower, upper },
+        }
+    }
+
     /// Whether the bounds leave no version.
     pub fn is_empty(&self) -> bool {
         !reaches(&self.lower, &self.upper)

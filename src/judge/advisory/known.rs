@@ -27,6 +27,7 @@ pub struct Advisory {
 /// The parsed facts of one package.
 #[derive(Debug)]
 pub(super) struct Known {
+    /// Each begins before the pre-releases of the release that it begins with: they hold the flaw already.
     affected: Vec<Interval>,
     fixed: Vec<(Version, Box<str>)>,
     /// Whether an affected range could not be read.
@@ -79,7 +80,7 @@ impl Advisory {
             .packages
             .iter()
             .zip(&self.known)
-            .find(|(package, _)| is_it(package))?;
+            .find(|(package, _)| !package.withdrawn && is_it(package))?;
         let parse = || Box::new(Known::of(&self.facts, package.ecosystem, &package.name));
         Some((&package.name, known.get_or_init(parse)))
     }
@@ -95,12 +96,16 @@ impl Known {
             fixed_unread: false,
         };
         let same = |fact: &&PackageFacts| {
-            fact.ecosystem == ecosystem && name::same(ecosystem, &fact.name, package)
+            !fact.withdrawn
+                && fact.ecosystem == ecosystem
+                && name::same(ecosystem, &fact.name, package)
         };
         for fact in facts.packages.iter().filter(same) {
             for entry in &fact.affected {
                 match affected::range(ecosystem, entry) {
-                    Some(range) if known.affected.len() < MAX_ENTRIES => known.affected.push(range),
+                    Some(range) if known.affected.len() < MAX_ENTRIES => {
+                        known.affected.push(range.from_first_pre_release());
+                    }
                     _ => known.affected_unread = true,
                 }
             }
@@ -170,12 +175,20 @@ impl Known {
             return Finding::Refuted(RefutedReason::InsideAffected);
         }
         let below = self.fixed.iter().filter(|(fixed, _)| fixed <= lowest);
-        let Some((_, reached)) = below.max_by(|left, right| left.0.cmp(&right.0)) else {
+        let Some((reached_version, reached)) = below.max_by(|left, right| left.0.cmp(&right.0))
+        else {
             // `>2.0.0` with a fix in 2.0.1 may be right: nothing need lie between.
             return match (self.fixed_unread, included) {
                 (true, _) => Finding::Open(UnverifiableReason::FactsNotUnderstood),
                 (false, false) => Finding::Open(UnverifiableReason::AdmitsAffected),
-                (false, true) => Finding::Refuted(RefutedReason::BelowEveryFix),
+                // Ranges that leave the version out do not say that it does not remedy.
+                (false, true) if self.affected_unread => {
+                    Finding::Open(UnverifiableReason::FactsNotUnderstood)
+                }
+                (false, true) if self.affected.is_empty() => {
+                    Finding::Refuted(RefutedReason::BelowEveryFix)
+                }
+                (false, true) => Finding::Open(UnverifiableReason::NotAffectedBelowFix),
             };
         };
         // Hosts serve commits of forks under the name of the original: a commit is no release.
@@ -184,6 +197,13 @@ impl Known {
         }
         if self.affected_unread {
             return Finding::Open(UnverifiableReason::FactsNotUnderstood);
+        }
+        // Above an older fix, in no range, and not yet the fix of its own line.
+        let early = |(fixed, _): &(Version, Box<str>)| {
+            lowest.is_pre_release_of(fixed) && !reached_version.is_pre_release_of(fixed)
+        };
+        if self.fixed.iter().any(early) {
+            return Finding::Open(UnverifiableReason::PreReleaseOfFix);
         }
         if self.affected.is_empty() && self.fixed.iter().any(|(fixed, _)| fixed > lowest) {
             return Finding::Open(UnverifiableReason::RangesUnknown);

@@ -5,10 +5,14 @@
 //! and whatever is not understood makes the patch somebody else's business ([`Assessment::NotABump`])
 //! or a person's ([`Assessment::Unverifiable`]), never a remedy.
 //!
+//! A line that stays counts as much: where it names an affected package and is not understood, the bump
+//! is open, whatever its versions are.
+//!
 //! What it does not know: whether a version exists on its registry; whether the package is pinned
-//! elsewhere in the project, in files or lines that the diff does not show; and, where a section or a
-//! comment opens above the hunk, whether the line has any effect. In each case a bump is at worst
-//! without effect: nothing but the version of a named package can change.
+//! elsewhere in the project, in files or lines that the diff does not show; and, where a section opens
+//! above the hunk and neither the hunk nor its heading shows it, whether a line `name: range` has any
+//! effect. In each case a bump is at worst without effect: nothing but the version of a named package can
+//! change. Where a section could turn the meaning round (Go's `exclude`), the line is not understood.
 
 mod affected;
 mod foreign;
@@ -17,6 +21,7 @@ mod interval;
 mod known;
 mod level;
 mod manifest;
+mod moved;
 mod name;
 mod pair;
 mod path;
@@ -38,6 +43,7 @@ use crate::event::facts::Ecosystem;
 pub use affected::is_affected;
 pub use known::Advisory;
 pub use level::Level;
+pub use moved::{Moved, NotMoved, moved};
 pub use name::{pypi_name, same as same_package};
 pub use reason::{NotABumpReason, RefutedReason, UnverifiableReason};
 

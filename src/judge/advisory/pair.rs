@@ -7,10 +7,11 @@ use std::collections::HashSet;
 use super::NotABump;
 use super::foreign::located;
 use super::hunk::{Hosts, HunkReading};
+use super::known::Finding;
 use super::path::{FileKind, PathKind, classify};
 use super::place::{Package, Place};
-use super::reason::NotABumpReason;
-use crate::diff::{Change, Diff, FileDiff, Side};
+use super::reason::{NotABumpReason, UnverifiableReason};
+use crate::diff::{Change, Diff, FileDiff, Hunk, Side};
 use crate::event::facts::{ApvFacts, Ecosystem};
 
 /// Everything of a diff that is to be judged.
@@ -22,6 +23,66 @@ pub(super) struct Reading<'a> {
     pub stays: Vec<Stay<'a>>,
     /// Changed bookkeeping that names its package and version.
     pub marks: Vec<NamedMark<'a>>,
+    /// Bookkeeping of named packages that stays and names its package and version.
+    pub kept: Vec<NamedMark<'a>>,
+    /// Copies of requirements in lock files, which stay.
+    pub copies: Vec<Copied<'a>>,
+    /// Heads of lock entries that say which ranges they are for.
+    pub heads: Vec<Head<'a>>,
+    /// Places that take their version from a shared one, with their line.
+    pub inherits: Vec<(File<'a>, Package<'a>, &'a str)>,
+    /// Versions that are never taken.
+    pub excludes: Vec<(File<'a>, Package<'a>, &'a str)>,
+    /// Properties that may be the version of a named package.
+    pub properties: Vec<Property<'a>>,
+    /// Path, package and version of what moves together with a digest.
+    pub digested: Vec<(&'a str, Package<'a>, &'a str)>,
+    /// What stands against the bump whatever its versions are.
+    pub doubts: Vec<Doubt<'a>>,
+}
+
+/// A requirement that a lock file repeats.
+#[derive(Debug)]
+pub(super) struct Copied<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// The place.
+    pub place: Place<'a>,
+}
+
+/// The head of a lock entry and the version that the entry locks.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// The head before, where it changes.
+    pub before: Option<&'a str>,
+    /// The head after.
+    pub after: &'a str,
+    /// The version after.
+    pub version: &'a str,
+}
+
+/// A property whose name is like that of a named package.
+#[derive(Debug)]
+pub(super) struct Property<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// The property; its package is the beginning of a name.
+    pub place: Place<'a>,
+    /// The package, by its number in the facts.
+    pub package: usize,
+}
+
+/// Something that stands against a bump, with what it concerns.
+#[derive(Debug)]
+pub(super) struct Doubt<'a> {
+    /// The file.
+    pub file: File<'a>,
+    /// Refuted or open.
+    pub finding: Finding<'static>,
+    /// The line, version or digest.
+    pub what: &'a str,
 }
 
 /// A place before and after.
@@ -55,6 +116,8 @@ pub(super) struct NamedMark<'a> {
     pub package: Package<'a>,
     /// The version.
     pub version: &'a str,
+    /// Whether it covers only a part of the package.
+    pub partial: bool,
 }
 
 /// A file of the diff, for messages and comparisons.
@@ -109,6 +172,7 @@ fn manifest_kind(file: &FileDiff<'_>) -> Result<FileKind, NotABump> {
     let reason = match classify(path) {
         PathKind::Manifest(kind) => return Ok(kind),
         PathKind::NotTheProjects => NotABumpReason::NotTheProjectsManifest,
+        PathKind::Strange => NotABumpReason::StrangePath,
         PathKind::Other => NotABumpReason::NotAManifest,
     };
     Err(NotABump {
@@ -124,6 +188,34 @@ fn changes_in_place(file: &FileDiff<'_>) -> bool {
         && !file.hunks.is_empty()
 }
 
+/// How the lines of a file's hunks end.
+#[derive(Debug, Default)]
+struct LineEnds {
+    /// Lines that are not empty, and those of them that end as on Windows.
+    lines: usize,
+    windows: usize,
+    /// Whether the headers of hunks do: then the whole text was written so.
+    headers: bool,
+}
+
+impl LineEnds {
+    fn note(&mut self, hunk: &Hunk<'_>) {
+        self.headers |= hunk.heading.ends_with('\r');
+        for line in &hunk.lines {
+            self.lines += usize::from(!line.text.is_empty());
+            self.windows += usize::from(line.text.ends_with('\r'));
+        }
+    }
+
+    /// Whether what is added ends as what is around it, as far as that can be told from the text.
+    ///
+    /// Git writes the header with `\n` alone whatever the lines end in, so lines that all end as on
+    /// Windows below such a header fit a file that does so and no other: the hunk does not tell which.
+    fn fit(&self) -> bool {
+        self.windows == 0 || (self.headers && self.windows == self.lines)
+    }
+}
+
 fn read_file<'a>(
     file: File<'a>,
     diff: &'a FileDiff<'a>,
@@ -134,6 +226,7 @@ fn read_file<'a>(
     let mut poisons = Vec::new();
     let mut hosts = Hosts::default();
     let mut next_line = [0_usize; 2];
+    let mut ends = LineEnds::default();
     for hunk in &diff.hunks {
         let starts = [hunk.old_start as usize, hunk.new_start as usize];
         let before = hunk
@@ -141,7 +234,7 @@ fn read_file<'a>(
             .iter()
             .filter(|line| line.side != Side::Added)
             .count();
-        let ends = [
+        let next = [
             starts[0] + before,
             starts[1]
                 + hunk
@@ -153,8 +246,17 @@ fn read_file<'a>(
         if starts[0] < next_line[0] || starts[1] < next_line[1] {
             return Err(file.refuse(NotABumpReason::HunkOrder, ""));
         }
-        next_line = ends;
-        HunkReading::new(file, facts, reading, &mut poisons, &mut hosts).read(hunk)?;
+        next_line = next;
+        ends.note(hunk);
+        let heading = hunk.heading.trim_end_matches('\r');
+        HunkReading::new(file, heading, facts, reading, &mut poisons, &mut hosts).read(hunk)?;
+    }
+    if !ends.fit() {
+        reading.doubts.push(Doubt {
+            file,
+            finding: Finding::Open(UnverifiableReason::LineEnds),
+            what: "",
+        });
     }
     if !hosts.unchanged() {
         return Err(file.refuse(NotABumpReason::NonRegistrySource, hosts.added()));

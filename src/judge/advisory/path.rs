@@ -41,6 +41,19 @@ pub(super) enum FileKind {
     GradleLock,
 }
 
+/// Which digests of a lock file must move with a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Digests {
+    /// None: the file has none, or they may be absent.
+    None,
+    /// Those of each entry, which stand in it.
+    OfEntries,
+    /// One entry of several about a version has them.
+    OfVersions,
+    /// Those of artifacts, whose names tell package and version.
+    OfArtifacts,
+}
+
 /// What a path is to the judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathKind {
@@ -48,6 +61,8 @@ pub(super) enum PathKind {
     Manifest(FileKind),
     /// Named like one, but among dependencies, tests, fixtures or build output.
     NotTheProjects,
+    /// Named like one, in a place that its name disguises: letters outside ASCII, `..`, a backslash.
+    Strange,
     /// Anything else.
     Other,
 }
@@ -140,6 +155,18 @@ impl FileKind {
         )
     }
 
+    /// Returns which digests go with a version that moves.
+    pub fn digests(self) -> Digests {
+        match self {
+            Self::NpmLock | Self::YarnLock | Self::CargoLock | Self::PipfileLock => {
+                Digests::OfEntries
+            }
+            Self::PnpmLock => Digests::OfVersions,
+            Self::PoetryLock | Self::UvLock => Digests::OfArtifacts,
+            _ => Digests::None,
+        }
+    }
+
     /// Whether an entry that moves must show where it is fetched from.
     ///
     /// In these files the source stands beside the version and decides what is installed: an entry
@@ -172,11 +199,12 @@ pub(super) fn classify(path: &str) -> PathKind {
             .any(|name| name.eq_ignore_ascii_case(segment))
     };
     let at_root = path.len() == file.len();
-    let mut directories = directory.split('/');
-    if strange(file)
-        || (!at_root && directories.any(|segment| strange(segment) || foreign(segment)))
-    {
+    let directories = || directory.split('/').filter(|_| !at_root);
+    if directories().any(foreign) {
         return PathKind::NotTheProjects;
+    }
+    if strange(file) || directories().any(strange) {
+        return PathKind::Strange;
     }
     PathKind::Manifest(kind)
 }
@@ -253,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_wanders_or_disguises_itself_is_not_the_projects() {
+    fn a_path_that_wanders_or_disguises_itself_is_strange_and_not_foreign() {
         for path in [
             "../package.json",
             "/package.json",
@@ -262,8 +290,9 @@ mod tests {
             "a\\b/package.json",
             "n\u{43e}de/package.json",
             "a\u{202e}/package.json",
+            "caf\u{e9}/package.json",
         ] {
-            assert_eq!(classify(path), PathKind::NotTheProjects, "{path:?}");
+            assert_eq!(classify(path), PathKind::Strange, "{path:?}");
         }
     }
 }

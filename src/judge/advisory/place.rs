@@ -42,10 +42,14 @@ pub(super) struct Place<'a> {
     pub role: Role,
     /// Everything else of the line that must not change; digests, which may, are left out.
     pub frame: [&'a str; 2],
-    /// Whether digests were left out of the frame.
-    pub digests: bool,
+    /// The digests that were left out of the frame.
+    pub digest: Option<&'a str>,
     /// Whether newer installers read another entry of the same file instead.
     pub legacy: bool,
+    /// Why the line may not change, where it installs the package under another name.
+    pub alias: Option<NotABumpReason>,
+    /// Whether other places may take their version from this one.
+    pub shared: bool,
 }
 
 /// Whom a line of bookkeeping belongs to.
@@ -66,6 +70,10 @@ pub(super) struct Mark<'a> {
     pub owner: Owner<'a>,
     /// Scheme and host of its URL; empty without one.
     pub host: &'a str,
+    /// The digest, as it is written; empty where none is told apart.
+    pub digest: &'a str,
+    /// Whether it covers only a part of the package: its manifest.
+    pub partial: bool,
     /// Whether its only digest is one that can be forged (SHA-1).
     pub weak: bool,
 }
@@ -75,6 +83,8 @@ pub(super) struct Mark<'a> {
 pub(super) enum Read<'a> {
     /// A package at a version.
     Place(Place<'a>),
+    /// The same, and behind it in brackets the packages that it was resolved with.
+    Peers(Place<'a>),
     /// Bookkeeping, which may change with a version.
     Mark(Mark<'a>),
     /// Evidence that the current entry comes from the registry; as a changed line it is refused.
@@ -82,7 +92,19 @@ pub(super) enum Read<'a> {
     /// The current entry is not what it seems, whether this line changes or not. With a package: every
     /// place of that package in the file.
     Poison(NotABumpReason, Option<Package<'a>>),
-    /// May stand there, may not change.
+    /// Understood, and without any bearing on a version; may not change.
+    Idle(NotABumpReason),
+    /// A place of this package, whose version is not understood; may not change.
+    Unread(Package<'a>),
+    /// A place of this package that takes its version from a shared one; may not change.
+    Inherits(Package<'a>),
+    /// A property that may be the version of the packages whose names begin like this one; may not change.
+    Property(Place<'a>),
+    /// This version of the package is never taken; may not change.
+    Excludes(Package<'a>, &'a str),
+    /// Nothing in this hunk is what it seems: it began inside of a comment or a text.
+    Murky,
+    /// Not understood: harmless only where it names no affected package; may not change.
     Still(NotABumpReason),
 }
 
@@ -118,17 +140,32 @@ impl<'a> Place<'a> {
             syntax,
             role,
             frame: around(line, text),
-            digests: false,
+            digest: None,
             legacy: false,
+            alias: None,
+            shared: false,
         }
     }
 
     /// Returns the place without what its frame holds from `sign` on behind the version: digests.
     pub fn without_digest_from(mut self, sign: &str) -> Self {
-        if let Some((kept, _)) = self.frame[1].split_once(sign) {
+        if let Some((kept, digest)) = self.frame[1].split_once(sign) {
             self.frame[1] = kept;
-            self.digests = true;
+            self.digest = Some(digest);
         }
+        self
+    }
+
+    /// Returns the head of a lock entry; `text` are the ranges that it is for, if it names any.
+    pub fn head(name: &'a str, text: &'a str) -> Self {
+        let mut head = Self::new(Package::named(name), Role::Head, Syntax::Exact, "", "");
+        head.text = text;
+        head
+    }
+
+    /// Returns the place as one under another name, which may not change.
+    pub fn aliased(mut self, reason: NotABumpReason) -> Self {
+        self.alias = Some(reason);
         self
     }
 }
@@ -139,16 +176,30 @@ impl<'a> Mark<'a> {
         Self {
             owner,
             host: "",
+            digest: "",
+            partial: false,
             weak: false,
+        }
+    }
+
+    /// Returns the digest of the entry that it stands in.
+    pub fn digest(digest: &'a str) -> Self {
+        Self {
+            digest,
+            ..Self::of(Owner::Entry)
         }
     }
 }
 
 impl Read<'_> {
-    /// A line without meaning for the judge.
+    /// A line that is not understood.
     pub const NOTHING: Self = Self::Still(NotABumpReason::NotUnderstood);
-    /// A line of a section that names no dependencies.
+    /// A line without meaning for the judge: a comment, a bracket, prose.
+    pub const IDLE: Self = Self::Idle(NotABumpReason::NotUnderstood);
+    /// A line of a section that may hold anything.
     pub const SECTION: Self = Self::Still(NotABumpReason::Section);
+    /// A line of a section that installs nothing.
+    pub const ELSE: Self = Self::Idle(NotABumpReason::Section);
     /// A field whose entry is not in the hunk.
     pub const UNSEEN: Self = Self::Still(NotABumpReason::EntryNotVisible);
     /// A place that is filled from elsewhere than the registry.

@@ -13,6 +13,8 @@ pub enum NotABumpReason {
     NotAManifest,
     /// The file has a manifest's name but lies among dependencies, tests, fixtures or build output.
     NotTheProjectsManifest,
+    /// The path itself cannot be trusted: a letter outside ASCII, a backslash, a segment that wanders.
+    StrangePath,
     /// A file is new, deleted, moved, copied, binary, changes its mode, or stands in the diff twice.
     FileChange,
     /// Hunks overlap or stand out of order, so that what they do depends on who applies them.
@@ -25,8 +27,6 @@ pub enum NotABumpReason {
     Section,
     /// The lock entry that a changed line belongs to is not to be seen in the hunk.
     EntryNotVisible,
-    /// A lock entry moves, but the place it is fetched from is not to be seen, or does not move.
-    EntryIncomplete,
     /// A package moves that the APV does not name.
     OtherPackage,
     /// A dependency appears.
@@ -39,8 +39,10 @@ pub enum NotABumpReason {
     NonRegistrySource,
     /// A line installs under a name that is not the package's.
     Alias,
-    /// A `replace` directive decides what is built.
+    /// A `replace` directive, a `[patch]` or a source decides what is built.
     Replaced,
+    /// The entry is unpacked from the archive of another package, whatever its version says.
+    Bundled,
     /// An option of the installer changes: index, links, editable, included file.
     InstallerOption,
     /// A digest or an artifact changes that belongs to no version that moves.
@@ -75,6 +77,26 @@ pub enum UnverifiableReason {
     CommitVersion,
     /// Nothing that was admitted before is affected, so the patch remedies nothing that it shows.
     NothingAffectedMoves,
+    /// A line that stays names an affected package, and what it asks for is not understood.
+    PlaceNotUnderstood,
+    /// A lock entry moves, but the place it is fetched from is not to be seen, or says another version.
+    EntryIncomplete,
+    /// A lock entry moves, but its digest is not to be seen to move.
+    BookkeepingNotSeen,
+    /// A locked version does not fit a range that the lock file says it is for.
+    OutsideItsRange,
+    /// A range disappears from the head of a lock entry, and no manifest of the patch stops asking for it.
+    RangeVanished,
+    /// The version lies below every fix, but in no affected range.
+    NotAffectedBelowFix,
+    /// The version moves down, to one that is not affected.
+    MovesDown,
+    /// The version is a pre-release of a fix: nothing tells whether it holds the fix already.
+    PreReleaseOfFix,
+    /// The module's path does not take a version of this major number: nothing is built.
+    VersionNotOfPath,
+    /// The lines end as on Windows, or some do: the patch fits only a file that ends its lines alike.
+    LineEnds,
 }
 
 /// Why a bump does not remedy.
@@ -83,12 +105,14 @@ pub enum UnverifiableReason {
 pub enum RefutedReason {
     /// The lowest admitted version lies in an affected range.
     InsideAffected,
-    /// The lowest admitted version is below every fixed version.
+    /// The lowest admitted version is below every fixed version, and no range says that it is not affected.
     BelowEveryFix,
-    /// The version moves down.
+    /// The version moves down, from one that was not affected.
     Downgrade,
     /// Another place of the package, to be seen in the diff, stays where the fix is not.
     PlaceLeftBehind,
+    /// The version of a lock entry moves, its digest or URL stays that of the old archive.
+    BookkeepingUnmoved,
 }
 
 impl NotABumpReason {
@@ -97,13 +121,13 @@ impl NotABumpReason {
         match self {
             Self::NotAManifest => "not_a_manifest",
             Self::NotTheProjectsManifest => "not_the_projects_manifest",
+            Self::StrangePath => "strange_path",
             Self::FileChange => "file_change",
             Self::HunkOrder => "hunk_order",
             Self::ForeignCharacter => "foreign_character",
             Self::NotUnderstood => "not_understood",
             Self::Section => "section",
             Self::EntryNotVisible => "entry_not_visible",
-            Self::EntryIncomplete => "entry_incomplete",
             Self::OtherPackage => "other_package",
             Self::NewDependency => "new_dependency",
             Self::RemovedDependency => "removed_dependency",
@@ -111,6 +135,7 @@ impl NotABumpReason {
             Self::NonRegistrySource => "non_registry_source",
             Self::Alias => "alias",
             Self::Replaced => "replaced",
+            Self::Bundled => "bundled",
             Self::InstallerOption => "installer_option",
             Self::IntegrityWithoutVersion => "integrity_without_version",
             Self::IntegrityDropped => "integrity_dropped",
@@ -133,6 +158,16 @@ impl UnverifiableReason {
             Self::LegacyEntryOnly => "legacy_entry_only",
             Self::CommitVersion => "commit_version",
             Self::NothingAffectedMoves => "nothing_affected_moves",
+            Self::PlaceNotUnderstood => "place_not_understood",
+            Self::EntryIncomplete => "entry_incomplete",
+            Self::BookkeepingNotSeen => "bookkeeping_not_seen",
+            Self::OutsideItsRange => "outside_its_range",
+            Self::RangeVanished => "range_vanished",
+            Self::NotAffectedBelowFix => "not_affected_below_fix",
+            Self::MovesDown => "moves_down",
+            Self::PreReleaseOfFix => "pre_release_of_fix",
+            Self::VersionNotOfPath => "version_not_of_path",
+            Self::LineEnds => "line_ends",
         }
     }
 }
@@ -145,6 +180,7 @@ impl RefutedReason {
             Self::BelowEveryFix => "below_every_fix",
             Self::Downgrade => "downgrade",
             Self::PlaceLeftBehind => "place_left_behind",
+            Self::BookkeepingUnmoved => "bookkeeping_unmoved",
         }
     }
 }

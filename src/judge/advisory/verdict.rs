@@ -1,8 +1,11 @@
 //! From moves to an assessment.
 
+mod around;
+
 use super::foreign::{located, quoted};
 use super::known::{Advisory, Finding, Known};
 use super::level::Level;
+use super::manifest::path_takes;
 use super::pair::{File, Move, NamedMark, Reading};
 use super::place::{Place, Role};
 use super::reason::{NotABumpReason, RefutedReason, UnverifiableReason};
@@ -10,6 +13,7 @@ use super::requirement::{Admitted, Unread, admitted};
 use super::version::Version;
 use super::{Assessment, Bump, NotABump, Refuted, Remedies, Unverifiable};
 use crate::diff::Side;
+use crate::event::facts::Ecosystem;
 
 /// A move whose two sides have been read as requirements.
 struct ReadMove<'r, 'a> {
@@ -61,6 +65,10 @@ pub(super) fn settle(reading: &Reading<'_>, advisory: &Advisory) -> Result<Asses
         let finding = judge_stay(stay.file, &stay.place, advisory)?;
         worst.note(finding, || described(stay.file, &stay.place));
     }
+    for doubt in &reading.doubts {
+        worst.note(doubt.finding, || located(doubt.file.path, doubt.what));
+    }
+    around::note(reading, &moves, advisory, &mut worst);
     if let Some(moved) = legacy_alone(reading) {
         let finding = Finding::Open(UnverifiableReason::LegacyEntryOnly);
         worst.note(finding, || described(moved.file, &moved.after));
@@ -84,6 +92,39 @@ pub(super) fn settle(reading: &Reading<'_>, advisory: &Advisory) -> Result<Asses
             bumps,
         }),
         Some(Finding::Reaches(_)) | None => Assessment::Remedies(Remedies { level, bumps }),
+    })
+}
+
+/// Returns what stands against a bump whatever its versions are: the code of the worst, and what it
+/// concerns.
+pub(super) fn stands_against(
+    reading: &Reading<'_>,
+    advisory: &Advisory,
+) -> Result<Option<(&'static str, String)>, NotABump> {
+    let mut moves = Vec::with_capacity(reading.moves.len());
+    for moved in &reading.moves {
+        moves.push(read_move(moved)?);
+    }
+    for mark in &reading.marks {
+        check_mark(mark, &moves)?;
+    }
+    check_dropped(reading)?;
+    let mut worst = Worst {
+        finding: None,
+        detail: String::new(),
+    };
+    for doubt in &reading.doubts {
+        worst.note(doubt.finding, || located(doubt.file.path, doubt.what));
+    }
+    around::note(reading, &moves, advisory, &mut worst);
+    if let Some(moved) = legacy_alone(reading) {
+        let finding = Finding::Open(UnverifiableReason::LegacyEntryOnly);
+        worst.note(finding, || described(moved.file, &moved.after));
+    }
+    Ok(match worst.finding {
+        Some(Finding::Refuted(reason)) => Some((reason.as_str(), worst.detail)),
+        Some(Finding::Open(reason)) => Some((reason.as_str(), worst.detail)),
+        Some(Finding::Reaches(_)) | None => None,
     })
 }
 
@@ -221,13 +262,21 @@ fn judge_move<'f>(
             Level::Unknown,
         ),
         Some(sides) => {
+            let from_affected = known.touches(&sides.before);
             let finding = match known.judge(&sides.after) {
-                Finding::Reaches(_) | Finding::Open(_) if sides.level == Level::Downgrade => {
+                refuted @ Finding::Refuted(_) => refuted,
+                _ if sides.level == Level::Downgrade && from_affected == Some(false) => {
                     Finding::Refuted(RefutedReason::Downgrade)
+                }
+                Finding::Reaches(_) if sides.level == Level::Downgrade => {
+                    Finding::Open(UnverifiableReason::MovesDown)
+                }
+                Finding::Reaches(_) if !takes(*file, after) => {
+                    Finding::Open(UnverifiableReason::VersionNotOfPath)
                 }
                 finding => finding,
             };
-            (finding, known.touches(&sides.before), sides.level)
+            (finding, from_affected, sides.level)
         }
     };
     *widest = level.max(*widest);
@@ -266,8 +315,16 @@ fn judge_stay<'f>(
     };
     Ok(match known.judge(&admitted) {
         Finding::Refuted(_) => Finding::Refuted(RefutedReason::PlaceLeftBehind),
+        // Not affected, and not what the patch is to mend.
+        Finding::Open(UnverifiableReason::NotAffectedBelowFix) => Finding::Reaches(""),
+        _ if !takes(file, place) => Finding::Open(UnverifiableReason::VersionNotOfPath),
         finding => finding,
     })
+}
+
+/// Whether the package may have this version at all: Go's module paths name their major version.
+fn takes(file: File<'_>, place: &Place<'_>) -> bool {
+    file.ecosystem() != Ecosystem::Go || path_takes(place.package.name, place.text)
 }
 
 fn described(file: File<'_>, place: &Place<'_>) -> String {

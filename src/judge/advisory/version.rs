@@ -106,6 +106,36 @@ impl Version {
         }
     }
 
+    /// Returns a version before every pre-release of this one, if it is a release: where what began with
+    /// this release began. A pre-release is its own beginning.
+    pub fn first_pre_release(self) -> Self {
+        match self {
+            Self::Npm(version) if version.pre.is_empty() => {
+                Self::before_numbers(Ecosystem::Npm, version.major, version.minor, version.patch)
+            }
+            Self::CratesIo(version) if version.pre.is_empty() => Self::before_numbers(
+                Ecosystem::CratesIo,
+                version.major,
+                version.minor,
+                version.patch,
+            ),
+            Self::Go(mut version) if version.pre.is_empty() => {
+                version.pre = semver::Prerelease::new("0").unwrap_or_default();
+                Self::Go(version)
+            }
+            Self::PyPi(version) if !version.any_prerelease() && !version.is_post() => {
+                Self::PyPi(version.with_dev(Some(0)))
+            }
+            Self::Maven(version) => Self::Maven(Box::new(version.first_pre_release())),
+            other => other,
+        }
+    }
+
+    /// Whether this is a pre-release of `release`, and of no other version.
+    pub fn is_pre_release_of(&self, release: &Self) -> bool {
+        self < release && *self >= release.clone().first_pre_release()
+    }
+
     /// Returns the leading numbers.
     pub fn numbers(&self) -> Numbers {
         let (epoch, major, minor) = match self {

@@ -102,6 +102,7 @@ fn hunks(only: Option<Side>, least: usize) -> impl Strategy<Value = Vec<Hunk<'st
             Hunk {
                 old_start,
                 new_start,
+                heading: "",
                 lines,
             }
         });

@@ -130,14 +130,7 @@ fn a_marker_where_the_file_cannot_end_is_refused() {
 
 #[test]
 fn stray_text_after_a_hunk_is_refused() {
-    for stray in [
-        "and then some",
-        "```",
-        "diff --cc f",
-        "\\",
-        "--- a/g",
-        "No changes",
-    ] {
+    for stray in ["and then some", "```", "\\", "--- a/g", "No changes"] {
         let text = format!("--- a/f\n+++ b/f\n{HUNK}\n{stray}\n");
         refused(&[(&text, "stray_text", 7)]);
     }
@@ -186,7 +179,6 @@ fn an_unsafe_path_is_refused() {
 #[test]
 fn a_path_with_two_readings_is_refused() {
     header_refused(&[
-        ("--- f\n+++ f\n", "path_unreadable"),
         (
             "--- a/f 2010-07-05 19:41:17 +0000\n+++ b/f 2010-07-05 19:41:17 +0000\n",
             "path_unreadable",
@@ -205,6 +197,43 @@ fn a_path_with_two_readings_is_refused() {
         ("--- \"a/\\377\"\n+++ \"b/\\377\"\n", "path_unreadable"),
         ("--- \"a/\\q\"\n+++ \"b/\\q\"\n", "path_unreadable"),
     ]);
+}
+
+#[test]
+fn a_path_without_a_prefix_is_refused_as_such() {
+    header_refused(&[
+        ("--- f\n+++ f\n", "prefix_missing"),
+        ("--- d/f\n+++ d/f\n", "prefix_missing"),
+        (
+            "--- d/f\t2010-07-05 19:41:17 +0000\n+++ d/f\t2010-07-06 19:41:17 +0000\n",
+            "prefix_missing",
+        ),
+        ("diff --git f f\n--- f\n+++ f\n", "prefix_missing"),
+        ("diff --git d/f d/f\n--- d/f\n+++ d/f\n", "prefix_missing"),
+        (
+            "diff --git d e/f d e/f\n--- d e/f\t\n+++ d e/f\t\n",
+            "prefix_missing",
+        ),
+        (
+            "diff --git \"d/\\303\\244\" \"d/\\303\\244\"\n--- \"d/\\303\\244\"\n+++ \"d/\\303\\244\"\n",
+            "prefix_missing",
+        ),
+    ]);
+    // Control: any two prefixes that differ are taken off.
+    for (old, new) in [("a", "b"), ("i", "w"), ("c", "o"), ("old", "new")] {
+        let text = format!("diff --git {old}/d/f {new}/d/f\n--- {old}/d/f\n+++ {new}/d/f\n{HUNK}");
+        let diff = parse(&text, &DiffLimits::default()).expect(&text);
+        assert_eq!(diff.files[0].path(), "d/f", "{text}");
+    }
+}
+
+#[test]
+fn a_combined_diff_is_refused_as_such() {
+    let merge =
+        "diff --cc f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,1 -1,1 +1,1 @@@\n- x\n -y\n++z\n";
+    refused(&[(merge, "combined_diff", 1)]);
+    let second = format!("--- a/g\n+++ b/g\n{HUNK}{merge}");
+    refused(&[(&second, "combined_diff", 6)]);
 }
 
 #[test]

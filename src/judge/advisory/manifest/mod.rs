@@ -1,8 +1,8 @@
 //! Readers: one line in, what it is out.
 //!
 //! A reader sees one side of one hunk, from the top, and keeps what it has seen of the structure
-//! around: the section, the entry. It starts every hunk knowing nothing, and a line whose meaning
-//! depends on something that was not to be seen is not understood.
+//! around: the section, the entry. It starts every hunk knowing what its heading says, if that says
+//! anything, and a line whose meaning depends on something that was not to be seen is not understood.
 
 mod cargo;
 mod go;
@@ -20,10 +20,12 @@ mod sides;
 mod toml;
 mod yarn;
 
+pub(super) use go::path_takes;
 pub(super) use sides::Sides;
+pub(super) use yarn::ranges;
 
 use super::path::FileKind;
-use super::place::{Mark, Owner, Read};
+use super::place::{Mark, Read};
 
 /// The reader of one side of one hunk. Two that are equal read every further line alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +68,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes in the heading of the hunk: the last line above it that begins a section, as git sees it.
+    pub fn heading(&mut self, line: &'a str) {
+        match self {
+            Self::PackageJson(reader) => reader.heading(line),
+            Self::Pnpm(reader) => reader.heading(line),
+            Self::PythonToml(reader) => reader.heading(line),
+            Self::CargoToml(reader) => reader.heading(line),
+            Self::GoMod(reader) => reader.heading(line),
+            Self::Pom(reader) => reader.heading(line),
+            // An entry's head need not be what git takes for a heading: it may be that of another one.
+            _ => {}
+        }
+    }
+
+    /// Returns what a line says that names packages in another way than a line of their own; `None` if
+    /// that is not understood.
+    pub fn inside(&self, line: &'a str) -> Option<Vec<Read<'a>>> {
+        match self {
+            Self::PackageJson(reader) => reader.inside(line),
+            Self::PythonToml(reader) => reader.inside(line),
+            Self::PythonLock(reader) => reader.inside(line),
+            Self::Pnpm(_) => pnpm::PnpmLock::inside(line),
+            Self::GoMod(_) => go::GoMod::inside(line),
+            Self::Pom(reader) => reader.inside(line),
+            _ => None,
+        }
+    }
+
     /// Returns what the next line of this side is.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
         match self {
@@ -89,11 +119,11 @@ impl<'a> Reader<'a> {
     /// Returns the number of the entry that the last line stands in, counted within the hunk.
     pub fn entry(&self) -> u32 {
         match self {
-            Self::NpmLock(reader) => reader.entry,
+            Self::NpmLock(reader) => reader.entry(),
             Self::Yarn(reader) => reader.entry,
             Self::Pnpm(reader) => reader.entry,
             Self::Requirements(reader) => reader.entry,
-            Self::PipfileLock(reader) => reader.entry,
+            Self::PipfileLock(reader) => reader.entry(),
             Self::PythonToml(reader) => reader.entry,
             Self::PythonLock(reader) => reader.entry,
             Self::CargoToml(reader) => reader.entry,
@@ -152,7 +182,7 @@ fn integrity(text: &str) -> Read<'_> {
         }
         weak &= algorithm == "sha1";
     }
-    let mut mark = Mark::of(Owner::Entry);
+    let mut mark = Mark::digest(text);
     mark.weak = weak;
     Read::Mark(mark)
 }

@@ -2,42 +2,79 @@
 
 use super::integrity;
 use super::json::{JsonLine, Nest, json_line};
+use super::package_json::alias;
 use crate::judge::advisory::place::{Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
 
 /// Sections of an entry that hold requirements.
-const REQUIREMENTS: [&str; 4] = [
+const REQUIREMENTS: [&str; 5] = [
     "dependencies",
     "devDependencies",
     "optionalDependencies",
     "peerDependencies",
+    "requires",
+];
+
+/// Sections of an entry that decide no version.
+const WITHOUT_VERSIONS: [&str; 9] = [
+    "bin",
+    "engines",
+    "funding",
+    "directories",
+    "peerDependenciesMeta",
+    "os",
+    "cpu",
+    "libc",
+    "workspaces",
 ];
 
 /// Reader of npm's lock files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct NpmLock<'a> {
     nest: Nest<'a>,
-    /// The entry of the last line.
-    pub entry: u32,
+    /// The package that an entry says it is, where it installs under another name.
+    renamed: Option<(u32, &'a str)>,
 }
 
 impl<'a> NpmLock<'a> {
+    /// Returns the entry of the last line.
+    pub fn entry(&self) -> u32 {
+        self.nest.entry()
+    }
+
     /// Reads the next line.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
         let scanned = json_line(line);
         self.nest.follow(scanned);
         match scanned {
-            JsonLine::Open(Some(_)) | JsonLine::Close => {
-                self.entry += 1;
-                Read::NOTHING
-            }
+            JsonLine::Open(Some(key)) => self.open(key),
             JsonLine::Pair(key, value) => self.pair(line, key, value),
-            _ => Read::NOTHING,
+            JsonLine::Literal("inBundle" | "bundled", "true") => {
+                Read::Poison(NotABumpReason::Bundled, None)
+            }
+            JsonLine::Literal("link", "true") => Read::ELSEWHERE,
+            JsonLine::Element(_) if !self.nest.within(&WITHOUT_VERSIONS) => Read::NOTHING,
+            JsonLine::Other => Read::NOTHING,
+            _ => Read::IDLE,
         }
     }
 
-    fn pair(&self, line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
+    /// Reads the opening of an entry, or of a section of one.
+    fn open(&self, key: &'a str) -> Read<'a> {
+        let is_entry = match self.nest.key(1) {
+            Some(parent) => matches!(parent, "packages" | "dependencies"),
+            None => true,
+        };
+        match package_of(key) {
+            Some(name) if is_entry || key.contains("node_modules/") => {
+                Read::Place(Place::head(name, ""))
+            }
+            _ => Read::IDLE,
+        }
+    }
+
+    fn pair(&mut self, line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
         let Some(around_it) = self.nest.key(0) else {
             // Requirements of the project may be listed far below their section.
             return match key {
@@ -47,39 +84,56 @@ impl<'a> NpmLock<'a> {
         };
         if REQUIREMENTS.contains(&around_it) {
             // The requirements of other packages do not change unless those packages do.
-            return match self.nest.key(1) {
-                None | Some("") => requirement(line, key, value),
-                Some(_) => Read::SECTION,
+            return match (self.nest.key(1), requirement(line, key, value)) {
+                (None | Some(""), read) => read,
+                (Some(_), Read::Place(place)) => {
+                    Read::Place(place.aliased(NotABumpReason::Section))
+                }
+                (Some(_), read) => read,
             };
         }
+        if WITHOUT_VERSIONS.contains(&around_it) {
+            return Read::ELSE;
+        }
         let Some(name) = package_of(around_it) else {
-            return Read::SECTION;
+            return Read::ELSE;
         };
-        let package = Package::named(name);
+        let renamed = self.renamed.filter(|(entry, _)| *entry == self.entry());
+        let own = renamed.map_or(name, |(_, renamed)| renamed);
+        let package = Package::named(own);
+        let aliased = |place: Place<'a>| match renamed {
+            Some(_) => Read::Place(place.aliased(NotABumpReason::Alias)),
+            None => Read::Place(place),
+        };
         match key {
             "version" => {
                 let mut place = Place::new(package, Role::Locked, Syntax::Exact, line, value);
                 // Lockfile version 2 keeps a copy in the form of version 1, which npm 7 and later ignore.
                 place.legacy = name.len() == around_it.len();
-                Read::Place(place)
+                aliased(place)
             }
-            "resolved" => resolved(line, name, value),
+            "resolved" => match resolved(line, own, value) {
+                Read::Place(place) => aliased(place),
+                read => read,
+            },
             "integrity" => integrity(value),
-            "name" if value != name => Read::Poison(NotABumpReason::Alias, None),
-            _ => Read::NOTHING,
+            "name" if value != name => {
+                self.renamed = Some((self.entry(), value));
+                Read::Place(Place::head(value, "").aliased(NotABumpReason::Alias))
+            }
+            _ => Read::IDLE,
         }
     }
 }
 
 fn requirement<'a>(line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
-    let package = Package::named(key);
-    Read::Place(Place::new(
-        package,
-        Role::Requirement,
-        Syntax::Npm,
-        line,
-        value,
-    ))
+    let (package, range) = alias(value).unwrap_or((key, value));
+    let (role, syntax) = (Role::Requirement, Syntax::Npm);
+    let place = Place::new(Package::named(package), role, syntax, line, range);
+    Read::Place(match package == key {
+        true => place,
+        false => place.aliased(NotABumpReason::Alias),
+    })
 }
 
 /// Returns the package that an entry installs: `node_modules/a/node_modules/@s/b` is `@s/b`. The

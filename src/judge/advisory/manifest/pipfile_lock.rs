@@ -9,30 +9,37 @@ use crate::judge::advisory::requirement::Syntax;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct PipfileLock<'a> {
     nest: Nest<'a>,
-    /// The entry of the last line: counted by objects, since arrays lie within one.
-    pub entry: u32,
 }
 
 impl<'a> PipfileLock<'a> {
+    /// Returns the entry of the last line: counted by objects, since arrays lie within one.
+    pub fn entry(&self) -> u32 {
+        self.nest.entry()
+    }
+
     /// Reads the next line.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
         let scanned = json_line(line);
         self.nest.follow(scanned);
         match scanned {
-            JsonLine::Open(Some(_)) if line.trim_end().ends_with('{') => {
-                self.entry += 1;
-                Read::NOTHING
+            JsonLine::Open(Some(
+                "hashes" | "markers" | "extras" | "_meta" | "default" | "develop",
+            )) => Read::IDLE,
+            JsonLine::Open(Some(key)) if line.trim_end().ends_with('{') => {
+                Read::Place(Place::head(key, ""))
             }
-            JsonLine::Element(text) if is_named_digest(text) => self.digest(),
+            JsonLine::Element(text) if is_named_digest(text) => self.digest(text),
+            JsonLine::Element(_) if self.nest.key(0) == Some("extras") => Read::IDLE,
             JsonLine::Pair(key, value) => self.pair(line, key, value),
-            _ => Read::NOTHING,
+            JsonLine::Element(_) | JsonLine::Other => Read::NOTHING,
+            _ => Read::IDLE,
         }
     }
 
     /// A digest counts only in the array `hashes` of an entry that is to be seen.
-    fn digest(&self) -> Read<'a> {
+    fn digest(&self, digest: &'a str) -> Read<'a> {
         match (self.nest.key(0), self.nest.key(1)) {
-            (Some("hashes"), Some(_)) => Read::Mark(Mark::of(Owner::Entry)),
+            (Some("hashes"), Some(_)) => Read::Mark(Mark::digest(digest)),
             _ => Read::UNSEEN,
         }
     }
@@ -54,6 +61,7 @@ impl<'a> PipfileLock<'a> {
             )),
             ("git" | "file" | "path" | "ref", Some(_)) => Read::ELSEWHERE,
             ("index", Some(_)) if value != "pypi" => Read::ELSEWHERE,
+            ("index" | "markers" | "name" | "url" | "python_version", _) => Read::IDLE,
             _ => Read::NOTHING,
         }
     }

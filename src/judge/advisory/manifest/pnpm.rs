@@ -1,6 +1,7 @@
 //! `pnpm-lock.yaml`, lockfile versions 5 to 9.
 
 use super::integrity;
+use super::package_json::{alias, pinned};
 use crate::judge::advisory::place::{Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
@@ -18,12 +19,27 @@ pub(in super::super) struct PnpmLock<'a> {
 }
 
 impl<'a> PnpmLock<'a> {
+    /// Takes in the last section that opens above the hunk.
+    pub fn heading(&mut self, line: &'a str) {
+        if let Some((key, "")) = key_value(line.trim_end())
+            && !line.starts_with(' ')
+        {
+            self.around.push((0, key));
+        }
+    }
+
     /// Reads the next line.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
         let body = line.trim_end();
         let content = body.trim_start_matches(' ');
+        if content.is_empty() || content.starts_with('#') {
+            return Read::IDLE;
+        }
         let Some((key, value)) = key_value(content) else {
-            return Read::NOTHING;
+            return match self.within(&["transitivePeerDependencies", "os", "cpu", "libc"]) {
+                true => Read::IDLE,
+                false => Read::NOTHING,
+            };
         };
         let indent = body.len() - content.len();
         while self
@@ -37,12 +53,40 @@ impl<'a> PnpmLock<'a> {
         if matches!(value, "" | "{}") || is_timestamp(value) {
             return self.head(line, indent, key, value);
         }
-        if parent
-            .is_some_and(|parent| matches!(parent, "engines" | "settings" | "patchedDependencies"))
-        {
-            return Read::SECTION;
+        match parent {
+            Some("engines" | "settings" | "peerDependenciesMeta") => return Read::ELSE,
+            Some("patchedDependencies") => return Read::SECTION,
+            Some("overrides") => return pin(line, key, unquoted(value)),
+            _ => {}
         }
         self.field(line, parent, key, value)
+    }
+
+    /// Returns the packages that a version was resolved with, in brackets behind it.
+    pub fn inside(line: &'a str) -> Option<Vec<Read<'a>>> {
+        let (_, peers) = line.split_once('(')?;
+        let (mut found, mut rest) = (Vec::new(), peers);
+        loop {
+            let end = rest.find(['(', ')'])?;
+            let (peer, after) = rest.split_at_checked(end)?;
+            if !peer.is_empty() {
+                let (name, version) = locked_key(peer)?;
+                let package = Package::named(name);
+                let place = Place::new(package, Role::Mention, Syntax::Exact, line, version);
+                found.push(Read::Place(place));
+            }
+            rest = after.get(1..)?;
+            if !rest.contains(['(', ')']) {
+                return matches!(rest.trim_end(), "" | ":" | "': {}" | "':" | ": {}" | "'")
+                    .then_some(found);
+            }
+        }
+    }
+
+    fn within(&self, keys: &[&str]) -> bool {
+        self.around
+            .last()
+            .is_some_and(|(_, key)| keys.contains(key))
     }
 
     fn head(&mut self, line: &'a str, indent: usize, key: &'a str, value: &'a str) -> Read<'a> {
@@ -51,7 +95,17 @@ impl<'a> PnpmLock<'a> {
             self.around.push((indent, key));
         }
         let Some((name, version)) = locked_key(key) else {
-            return Read::NOTHING;
+            let parent = self.around.iter().rev().nth(1).map(|(_, key)| *key);
+            let in_importer = match parent {
+                Some(parent) => is_dependency_section(parent) || parent == "default",
+                None => indent > 2,
+            };
+            return match value {
+                "" if in_importer && !is_dependency_section(key) => {
+                    Read::Place(Place::head(key, ""))
+                }
+                _ => Read::IDLE,
+            };
         };
         let place = Place::new(
             Package::named(name),
@@ -60,10 +114,17 @@ impl<'a> PnpmLock<'a> {
             line,
             version,
         );
-        Read::Place(match is_timestamp(value) {
+        let mut place = match is_timestamp(value) {
             true => place.without_digest_from(":"),
             false => place,
-        })
+        };
+        // A time is no digest.
+        place.digest = place.digest.map(|_| "");
+        if key.contains('(') {
+            // What it was resolved with may be affected as well.
+            return Read::Peers(place);
+        }
+        Read::Place(place)
     }
 
     fn field(
@@ -84,27 +145,71 @@ impl<'a> PnpmLock<'a> {
                 return Read::Poison(NotABumpReason::Alias, None);
             }
             ("patched", _) => return Read::ELSEWHERE,
-            // In `dependencies` a version, in `specifiers` and `overrides` a requirement.
-            _ if text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.') =>
+            ("deprecated" | "engines" | "hasBin" | "dev" | "optional" | "requiresBuild", _)
+            | ("lockfileVersion" | "cpu" | "os" | "libc" | "cacheControl", _) => {
+                return Read::IDLE;
+            }
+            // In `dependencies` a version, in `specifiers` a requirement.
+            _ if text.starts_with(|first: char| first.is_ascii_digit())
+                && !matches!(parent, Some("specifiers" | "peerDependencies")) =>
             {
                 (key, Role::Locked)
             }
             _ => (key, Role::Requirement),
         };
+        // `lodash@4.17.15`, `/lodash/4.17.15`: another package under this name.
+        let aliased = match role {
+            Role::Locked => locked_key(text).filter(|(name, _)| !name.is_empty()),
+            _ => locked_key(text).or_else(|| alias(text)),
+        };
+        if let Some((target, version)) = aliased {
+            let (package, exact) = (Package::named(target), text.starts_with("npm:"));
+            let syntax = if exact { Syntax::Npm } else { Syntax::Exact };
+            let role = if exact { role } else { Role::Locked };
+            let place = Place::new(package, role, syntax, line, version);
+            return Read::Place(place.aliased(NotABumpReason::NonRegistrySource));
+        }
+        let (text, peers) = match text.split_once('(') {
+            Some((own, _)) if role == Role::Locked => (own, true),
+            _ => (text, false),
+        };
         let syntax = match role {
             Role::Locked => Syntax::Exact,
             _ => Syntax::Npm,
         };
-        Read::Place(Place::new(
-            Package::named(package),
-            role,
-            syntax,
-            line,
-            text,
-        ))
+        let place = Place::new(Package::named(package), role, syntax, line, text);
+        match peers {
+            true => Read::Peers(place),
+            false => Read::Place(place),
+        }
     }
+}
+
+fn is_dependency_section(key: &str) -> bool {
+    matches!(
+        key,
+        "dependencies" | "devDependencies" | "optionalDependencies" | "peerDependencies"
+    )
+}
+
+/// Reads a line of `overrides`: what the project's manifest pins.
+fn pin<'a>(line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
+    let Some(name) = pinned(unquoted(key)) else {
+        return Read::NOTHING;
+    };
+    if value.strip_prefix('$') == Some(name) {
+        return Read::IDLE;
+    }
+    let (package, range) = alias(value).unwrap_or((name, value));
+    let role = match range.starts_with(|first: char| first.is_ascii_digit()) {
+        true => Role::Locked,
+        false => Role::Requirement,
+    };
+    let place = Place::new(Package::named(package), role, Syntax::Npm, line, range);
+    Read::Place(match package == name {
+        true => place,
+        false => place.aliased(NotABumpReason::NonRegistrySource),
+    })
 }
 
 /// `{integrity: sha512-…}` alone: with a tarball, repository or directory it is not the registry's.

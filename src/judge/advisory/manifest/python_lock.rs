@@ -1,6 +1,6 @@
 //! `poetry.lock` and `uv.lock`.
 
-use super::toml::{TomlLine, table_value, toml_line};
+use super::toml::{TomlLine, elements, table_value, toml_line};
 use super::{is_hex_digest, is_named_digest};
 use crate::judge::advisory::place::{Mark, Owner, Package, Place, Read, Role};
 use crate::judge::advisory::reason::NotABumpReason;
@@ -31,12 +31,45 @@ impl<'a> PythonLock<'a> {
                     self.entry += 1;
                     self.package = None;
                 }
-                Read::NOTHING
+                Read::IDLE
             }
             TomlLine::Pair(key, value) => self.pair(line, key, value),
-            TomlLine::Table(key, inside) => self.table(key, inside),
+            TomlLine::Table(key, inside) => self.table(line, key, inside),
+            TomlLine::ElementTable(inside) => self.element(line, inside),
+            TomlLine::List(key, _) => self.list(key),
+            TomlLine::Element(_) if self.is_extras() => Read::IDLE,
+            TomlLine::Open(_) | TomlLine::Close | TomlLine::Literal(..) | TomlLine::Blank => {
+                Read::IDLE
+            }
+            TomlLine::Element(_) | TomlLine::LongText | TomlLine::Other => Read::NOTHING,
+        }
+    }
+
+    /// Returns what the elements of an array on one line say; `None` if they are not understood.
+    pub fn inside(&self, line: &'a str) -> Option<Vec<Read<'a>>> {
+        let TomlLine::List(_, inside) = toml_line(line) else {
+            return None;
+        };
+        let read = |element| match element {
             TomlLine::ElementTable(inside) => self.element(line, inside),
             _ => Read::NOTHING,
+        };
+        Some(elements(inside)?.into_iter().map(read).collect())
+    }
+
+    /// Whether the section says which requirements an extra adds: they are locked elsewhere.
+    fn is_extras(&self) -> bool {
+        matches!(self.section, Some("package.extras" | "extras"))
+    }
+
+    fn list(&self, key: &str) -> Read<'a> {
+        let names = matches!(
+            key,
+            "groups" | "provides-extras" | "package-extras" | "markers"
+        );
+        match names || self.is_extras() {
+            true => Read::IDLE,
+            false => Read::NOTHING,
         }
     }
 
@@ -48,7 +81,7 @@ impl<'a> PythonLock<'a> {
         match (self.section, key) {
             (Some("package"), "name") => {
                 self.package = Some(value);
-                Read::NOTHING
+                Read::Place(Place::head(value, ""))
             }
             (Some("package"), "version") => match self.package {
                 Some(package) => Read::Place(Place::new(
@@ -62,18 +95,28 @@ impl<'a> PythonLock<'a> {
             },
             // Poetry: a table of its own for what does not come from PyPI.
             (Some("package.source"), _) => Read::ELSEWHERE,
+            (Some("package.dependencies"), _) => requirement(line, key, value),
             (None, "version") => Read::UNSEEN,
+            (Some("package" | "metadata") | None, "description" | "python-versions" | "name") => {
+                Read::IDLE
+            }
             _ => Read::NOTHING,
         }
     }
 
-    fn table(&self, key: &'a str, inside: &'a str) -> Read<'a> {
+    fn table(&self, line: &'a str, key: &'a str, inside: &'a str) -> Read<'a> {
         match key {
             "source" => match table_value(inside, "registry", |_| {}) {
                 Some(url) if url.starts_with("https://") => Read::Registry,
                 _ => Read::ELSEWHERE,
             },
             "sdist" => artifact(inside),
+            _ if self.section == Some("package.dependencies") => {
+                match table_value(inside, "version", |_| {}) {
+                    Some(version) => requirement(line, key, version),
+                    None => Read::NOTHING,
+                }
+            }
             _ => Read::NOTHING,
         }
     }
@@ -83,19 +126,66 @@ impl<'a> PythonLock<'a> {
         let Some(name) = table_value(inside, "name", |_| {}) else {
             return artifact(inside);
         };
-        let mut elsewhere = false;
-        let other = |key| !matches!(key, "name" | "specifier" | "marker" | "extra" | "extras");
-        match table_value(inside, "specifier", |key| elsewhere |= other(key)) {
-            Some(specifier) if !elsewhere => Read::Place(Place::new(
-                Package::named(name),
+        let known = |key| matches!(key, "name" | "specifier" | "marker" | "extra" | "extras");
+        let (mut elsewhere, mut version) = (false, false);
+        let specifier = table_value(inside, "specifier", |key| {
+            elsewhere |= !known(key) && !matches!(key, "version" | "source");
+            version |= key == "version";
+        });
+        if elsewhere {
+            return Read::NOTHING;
+        }
+        let package = Package::named(name);
+        match (specifier, version) {
+            (Some(specifier), false) => Read::Place(Place::new(
+                package,
                 Role::Requirement,
                 Syntax::Pip,
                 line,
                 specifier,
             )),
+            // One of several versions that the file holds.
+            (None, true) => match table_value(inside, "version", |_| {}) {
+                Some(version) => Read::Place(Place::new(
+                    package,
+                    Role::Mention,
+                    Syntax::Exact,
+                    line,
+                    version,
+                )),
+                None => self.with_source(line, package, inside),
+            },
+            // The only one.
+            (None, false) if !inside.contains("source") => Read::IDLE,
             _ => Read::NOTHING,
         }
     }
+
+    /// Reads a mention whose source is a table within its table.
+    fn with_source(&self, line: &'a str, package: Package<'a>, inside: &'a str) -> Read<'a> {
+        let version = inside
+            .split_once("version = \"")
+            .and_then(|(_, rest)| rest.split_once('"'));
+        match version {
+            Some((version, _)) if inside.contains("source = { registry = \"https://") => {
+                Read::Place(Place::new(
+                    package,
+                    Role::Mention,
+                    Syntax::Exact,
+                    line,
+                    version,
+                ))
+            }
+            _ => Read::NOTHING,
+        }
+    }
+}
+
+/// Returns what an entry requires of another package: it changes only with the entry.
+fn requirement<'a>(line: &'a str, name: &'a str, range: &'a str) -> Read<'a> {
+    let (package, role) = (Package::named(name), Role::Requirement);
+    let place = Place::new(package, role, Syntax::Poetry, line, range);
+    Read::Place(place.aliased(NotABumpReason::NotUnderstood))
 }
 
 /// Reads `file` or `url` with its `hash`: the file's name tells package and version.
@@ -116,11 +206,9 @@ fn artifact(inside: &str) -> Read<'_> {
     };
     match (name_and_version(file), digest) {
         (Some((name, version)), Some(digest)) if known && is_named_digest(digest) => {
-            Read::Mark(Mark {
-                owner: Owner::Named(Package::named(name), version),
-                host,
-                weak: false,
-            })
+            let mut mark = Mark::of(Owner::Named(Package::named(name), version));
+            (mark.host, mark.digest) = (host, digest);
+            Read::Mark(mark)
         }
         _ => Read::Still(NotABumpReason::NotUnderstood),
     }

@@ -1,8 +1,10 @@
 //! `pyproject.toml` (PEP 621, PEP 735, Poetry, uv, PDM) and `Pipfile`.
 
 use super::pep508;
-use super::toml::{TomlLine, table_value, toml_line};
+use super::toml::{TomlLine, elements, table_value, toml_line};
+use crate::judge::advisory::name::FIELDS;
 use crate::judge::advisory::place::{Package, Place, Read, Role};
+use crate::judge::advisory::reason::NotABumpReason;
 use crate::judge::advisory::requirement::Syntax;
 
 /// Keys of an inline table that fill the dependency from elsewhere than the default index.
@@ -21,6 +23,61 @@ const AMBIGUOUS: [&str; 6] = [
     "requires-python",
 ];
 
+/// Keys of prose, and of names that ask for nothing.
+const PROSE: [&str; 14] = [
+    "name",
+    "description",
+    "readme",
+    "license",
+    "license-files",
+    "authors",
+    "maintainers",
+    "keywords",
+    "classifiers",
+    "homepage",
+    "repository",
+    "documentation",
+    "requires-python",
+    "version",
+];
+
+/// Sections of tools that install nothing.
+const TOOLS: [&str; 20] = [
+    "bandit",
+    "black",
+    "bumpversion",
+    "codespell",
+    "commitizen",
+    "coverage",
+    "django-stubs",
+    "djlint",
+    "flake8",
+    "isort",
+    "mypy",
+    "mypy-overrides",
+    "pylint",
+    "pyright",
+    "pytest",
+    "ruff",
+    "semantic_release",
+    "towncrier",
+    "vulture",
+    "yapf",
+];
+
+/// Arrays of requirements whose section is not to be seen, but whose key says enough.
+const KNOWN_ARRAYS: [&str; 9] = [
+    "dependencies",
+    "requires",
+    "dev-dependencies",
+    "constraint-dependencies",
+    "override-dependencies",
+    "build-constraint-dependencies",
+    "dev",
+    "test",
+    "docs",
+];
+
 /// Reader of Python's TOML manifests.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct PythonToml<'a> {
@@ -34,7 +91,7 @@ pub(in super::super) struct PythonToml<'a> {
 }
 
 /// What a section holds.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds<'a> {
     /// `name = requirement`.
     Dependencies,
@@ -42,7 +99,11 @@ enum Holds<'a> {
     One(&'a str),
     /// Arrays of PEP 508 strings under these keys; none named means any.
     Arrays(&'static [&'static str]),
-    /// Nothing that is installed.
+    /// `name = source`: where a dependency is taken from.
+    Sources,
+    /// Names without versions, or prose.
+    Prose,
+    /// Anything else.
     Nothing,
     /// Not to be seen.
     Unseen,
@@ -68,64 +129,151 @@ impl<'a> PythonToml<'a> {
         }
     }
 
+    /// Takes in the last line above the hunk that begins with a letter: perhaps an array that is open.
+    pub fn heading(&mut self, line: &'a str) {
+        match toml_line(line) {
+            TomlLine::Section(name) => self.section = Some(name),
+            TomlLine::Open(key) => self.array = Some(key),
+            _ => {}
+        }
+    }
+
     /// Reads the next line.
     pub fn read(&mut self, line: &'a str) -> Read<'a> {
-        match toml_line(line) {
+        let scanned = toml_line(line);
+        if !matches!(
+            scanned,
+            TomlLine::Element(_) | TomlLine::ElementTable(_) | TomlLine::Blank | TomlLine::Other
+        ) {
+            self.array = None;
+        }
+        match scanned {
             TomlLine::Section(name) => {
-                (self.section, self.array) = (Some(name), None);
+                self.section = Some(name);
                 self.entry += 1;
-                Read::NOTHING
+                match name.rsplit_once('.') {
+                    Some(("tool.uv.sources", package)) => taken_from_elsewhere(package),
+                    _ => Read::IDLE,
+                }
             }
             TomlLine::Open(key) => {
                 self.array = Some(key);
-                Read::NOTHING
+                match self.holds() {
+                    Holds::Sources => taken_from_elsewhere(key),
+                    _ => Read::IDLE,
+                }
             }
-            TomlLine::Close => {
-                self.array = None;
-                Read::NOTHING
-            }
+            TomlLine::Close | TomlLine::Blank => Read::IDLE,
             TomlLine::Pair(key, value) => self.pair(line, key, value),
             TomlLine::Table(key, inside) => self.table(line, key, inside),
             TomlLine::Element(text) => self.element(line, text),
-            TomlLine::ElementTable(_) | TomlLine::Other => Read::NOTHING,
+            TomlLine::ElementTable(inside) => self.element_table(line, inside),
+            TomlLine::Literal(key, _) | TomlLine::List(key, _) => match self.holds() {
+                Holds::Sources => taken_from_elsewhere(key),
+                Holds::Prose => Read::ELSE,
+                _ if PROSE.contains(&key) => Read::ELSE,
+                _ => Read::NOTHING,
+            },
+            TomlLine::LongText => Read::Murky,
+            TomlLine::Other => Read::NOTHING,
         }
+    }
+
+    /// Returns what the elements of an array on one line say; `None` if they are not understood.
+    pub fn inside(&self, line: &'a str) -> Option<Vec<Read<'a>>> {
+        let mut reader = self.clone();
+        let inside = match toml_line(line) {
+            TomlLine::List(key, inside) => {
+                reader.array = Some(key);
+                inside
+            }
+            // Several elements on one line of an array.
+            TomlLine::Other => line,
+            _ => return None,
+        };
+        let read = |element| match element {
+            TomlLine::Element(text) => reader.element(line, text),
+            TomlLine::ElementTable(inside) => reader.element_table(line, inside),
+            _ => Read::NOTHING,
+        };
+        Some(elements(inside)?.into_iter().map(read).collect())
     }
 
     fn pair(&self, line: &'a str, key: &'a str, value: &'a str) -> Read<'a> {
-        let package = match self.holds() {
-            Holds::Dependencies => key,
-            Holds::Unseen if !AMBIGUOUS.contains(&key) => key,
-            Holds::One(package) if key == "version" => package,
-            Holds::One(_) if SOURCES.contains(&key) => return Read::ELSEWHERE,
-            _ => return Read::SECTION,
-        };
-        self.place(line, package, value)
+        match (self.holds(), dotted(key)) {
+            (Holds::Dependencies | Holds::Unseen, Some((package, field))) => {
+                self.field(line, package, field, value)
+            }
+            (Holds::Dependencies, None) => self.place(line, key, value),
+            (Holds::Unseen, None) if PROSE.contains(&key) => Read::ELSE,
+            (Holds::Unseen, None) if !AMBIGUOUS.contains(&key) => self.place(line, key, value),
+            (Holds::One(package), _) => self.field(line, package, key, value),
+            (Holds::Sources, _) => taken_from_elsewhere(key),
+            (Holds::Prose, _) => Read::ELSE,
+            (Holds::Arrays(_), _) if PROSE.contains(&key) => Read::ELSE,
+            _ => Read::SECTION,
+        }
+    }
+
+    /// Reads one key of one dependency.
+    fn field(&self, line: &'a str, package: &'a str, key: &str, value: &'a str) -> Read<'a> {
+        match key {
+            "version" => self.place(line, package, value),
+            _ if SOURCES.contains(&key) => taken_from_elsewhere(package),
+            _ => Read::SECTION,
+        }
     }
 
     fn table(&self, line: &'a str, key: &'a str, inside: &'a str) -> Read<'a> {
-        if !matches!(self.holds(), Holds::Dependencies | Holds::Unseen) {
-            return Read::SECTION;
+        match self.holds() {
+            Holds::Dependencies | Holds::Unseen => self.tabled(line, key, inside),
+            Holds::Sources => taken_from_elsewhere(key),
+            Holds::Prose => Read::ELSE,
+            _ if PROSE.contains(&key) => Read::ELSE,
+            _ => Read::SECTION,
         }
+    }
+
+    /// Reads the inside of a dependency's table.
+    fn tabled(&self, line: &'a str, package: &'a str, inside: &'a str) -> Read<'a> {
         let mut elsewhere = false;
         let value = table_value(inside, "version", |key| elsewhere |= SOURCES.contains(&key));
         match value {
-            _ if elsewhere => Read::ELSEWHERE,
-            Some(value) => self.place(line, key, value),
+            _ if elsewhere => taken_from_elsewhere(package),
+            Some(value) => self.place(line, package, value),
             None => Read::NOTHING,
         }
     }
 
     fn element(&self, line: &'a str, text: &'a str) -> Read<'a> {
-        let allowed = match (self.holds(), self.array) {
-            (Holds::Arrays([]) | Holds::Unseen, _) => true,
+        let (holds, array) = (self.holds(), self.array);
+        let allowed = match (holds, array) {
+            (Holds::Arrays([]), _) => true,
+            (Holds::Unseen, Some(array)) => KNOWN_ARRAYS.contains(&array),
             (Holds::Arrays(keys), Some(array)) => keys.contains(&array),
-            (Holds::Arrays(_), None) => true,
+            (Holds::Arrays(keys), None) => keys.len() == 1,
             _ => false,
         };
-        if self.pipfile || !allowed {
-            return Read::SECTION;
+        if allowed && !self.pipfile {
+            return pep508::requirement(line, text);
         }
-        pep508::requirement(line, text)
+        let prose = holds == Holds::Prose || array.is_some_and(|array| PROSE.contains(&array));
+        // `Framework :: Django`.
+        if prose || (text.contains(" :: ") && !text.contains(['=', '<', '>', '~'])) {
+            return Read::ELSE;
+        }
+        Read::SECTION
+    }
+
+    /// Reads one of several tables of a dependency: `{version = "^2.2", python = "<3.8"}`.
+    fn element_table(&self, line: &'a str, inside: &'a str) -> Read<'a> {
+        match (self.holds(), self.array) {
+            (Holds::Dependencies, Some(package)) => self.tabled(line, package, inside),
+            (Holds::Sources, Some(package)) => taken_from_elsewhere(package),
+            (Holds::Prose, _) => Read::ELSE,
+            (_, Some(array)) if PROSE.contains(&array) => Read::ELSE,
+            _ => Read::NOTHING,
+        }
     }
 
     fn place(&self, line: &'a str, package: &'a str, value: &'a str) -> Read<'a> {
@@ -147,7 +295,10 @@ impl<'a> PythonToml<'a> {
         match section {
             "project" => return Holds::Arrays(&["dependencies"]),
             "build-system" => return Holds::Arrays(&["requires"]),
-            "project.optional-dependencies" | "dependency-groups" | "tool.pdm.dev-dependencies" => {
+            "project.optional-dependencies"
+            | "dependency-groups"
+            | "tool.pdm.dev-dependencies"
+            | "tool.hatch.envs.default.dependencies" => {
                 return Holds::Arrays(&[]);
             }
             "tool.uv" => {
@@ -155,11 +306,32 @@ impl<'a> PythonToml<'a> {
                     "dev-dependencies",
                     "constraint-dependencies",
                     "override-dependencies",
+                    "build-constraint-dependencies",
                 ]);
             }
+            "tool.uv.sources" => return Holds::Sources,
+            "tool.pdm.resolution.overrides" => return Holds::Dependencies,
+            "tool.pdm.resolution" => return Holds::Nothing,
+            "tool.poetry" | "tool.poetry.extras" | "tool.poetry.urls" | "tool.poetry.scripts" => {
+                return Holds::Prose;
+            }
+            "project.urls" | "project.scripts" | "project.gui-scripts" => return Holds::Prose,
             _ => {}
         }
-        let Some(poetry) = section.strip_prefix("tool.poetry.") else {
+        if section.starts_with("project.entry-points") || section.starts_with("tool.uv.sources.") {
+            return Holds::Prose;
+        }
+        let Some(tool) = section.strip_prefix("tool.") else {
+            return Holds::Nothing;
+        };
+        if tool.starts_with("hatch.envs.") {
+            return Holds::Arrays(&["dependencies", "extra-dependencies"]);
+        }
+        let first = tool.split('.').next().unwrap_or(tool);
+        if TOOLS.contains(&first) {
+            return Holds::Prose;
+        }
+        let Some(poetry) = tool.strip_prefix("poetry.") else {
             return Holds::Nothing;
         };
         // `dependencies`, `dev-dependencies`, `group.test.dependencies`, each perhaps with `.name`.
@@ -177,4 +349,16 @@ impl<'a> PythonToml<'a> {
             _ => Holds::Nothing,
         }
     }
+}
+
+/// Splits `django.version`: a key of a dependency behind a dot.
+fn dotted(key: &str) -> Option<(&str, &str)> {
+    let (package, field) = key.rsplit_once('.')?;
+    FIELDS.contains(&field).then_some((package, field))
+}
+
+/// The dependency is not taken from the default index, wherever in the file it is asked for.
+fn taken_from_elsewhere(package: &str) -> Read<'_> {
+    let package = Package::named(package.trim_matches('"'));
+    Read::Poison(NotABumpReason::NonRegistrySource, Some(package))
 }

@@ -1,7 +1,7 @@
 //! pip's requirements and constraints files.
 
 use super::{is_named_digest, pep508};
-use crate::judge::advisory::place::{Mark, Owner, Read};
+use crate::judge::advisory::place::{Mark, Read};
 use crate::judge::advisory::reason::NotABumpReason;
 
 /// What pip writes before each digest.
@@ -20,16 +20,21 @@ impl Requirements {
     /// Reads the next line.
     pub fn read<'a>(&mut self, line: &'a str) -> Read<'a> {
         let text = line.trim();
-        let continued = std::mem::replace(&mut self.continued, text.ends_with('\\'));
+        let continues = text.ends_with('\\') && !text.starts_with('#');
+        let continued = std::mem::replace(&mut self.continued, continues);
         if text.starts_with(HASH_OPTION) {
             return if digests(text) {
-                Read::Mark(Mark::of(Owner::Entry))
+                let end = |sign: char| sign == '\\' || sign.is_ascii_whitespace();
+                Read::Mark(Mark::digest(text.trim_end_matches(end)))
             } else {
                 Read::NOTHING
             };
         }
+        if text.is_empty() || text.starts_with('#') {
+            return Read::IDLE;
+        }
         // Behind an option, a continued line is its argument and not a requirement.
-        if continued || text.is_empty() || text.starts_with('#') {
+        if continued {
             return Read::NOTHING;
         }
         self.entry += 1;

@@ -17,13 +17,22 @@ pub(in super::super) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// Returns the sides of a hunk of which nothing has been seen yet.
-    pub fn new(kind: FileKind) -> Self {
+    /// Returns the sides of a hunk of which nothing has been seen yet but its heading.
+    pub fn new(kind: FileKind, heading: &'a str) -> Self {
+        let mut after = Reader::new(kind);
+        if !heading.is_empty() {
+            after.heading(heading);
+        }
         Self {
             before: Reader::new(kind),
-            after: Reader::new(kind),
+            after,
             apart: false,
         }
+    }
+
+    /// Returns what the last line says of packages that it names within; `None` if that is not understood.
+    pub fn inside(&self, line: &'a str) -> Option<Vec<Read<'a>>> {
+        self.after.inside(line)
     }
 
     /// Returns what a line that stands on both sides is after, and its entry there.

@@ -19,13 +19,75 @@ pub(super) enum TomlLine<'a> {
     Element(&'a str),
     /// `{ … },` as an element of an array: the inside of the braces.
     ElementTable(&'a str),
+    /// `key = [ … ]` on one line: the inside of the brackets.
+    List(&'a str, &'a str),
+    /// `key = true`, `key = 1`: a value that is no text.
+    Literal(&'a str, &'a str),
+    /// Nothing, or a comment.
+    Blank,
+    /// `"""` or `'''`: a text of several lines begins or ends.
+    LongText,
     /// Anything else.
     Other,
 }
 
 /// Returns what the line is. A comment may follow.
 pub(super) fn toml_line(line: &str) -> TomlLine<'_> {
-    scan(trimmed(line)).unwrap_or(TomlLine::Other)
+    let body = trimmed(line);
+    if body.is_empty() || body.starts_with('#') {
+        return TomlLine::Blank;
+    }
+    scan(body).unwrap_or_else(|| unusual(body))
+}
+
+/// Returns what a line is that is none of the usual ones.
+fn unusual(body: &str) -> TomlLine<'_> {
+    let odd = |quote| body.matches(quote).count() % 2 == 1;
+    if odd("\"\"\"") || odd("'''") {
+        return TomlLine::LongText;
+    }
+    let Some((key, value)) = key_value(body) else {
+        return TomlLine::Other;
+    };
+    if let Some(list) = value.strip_prefix('[') {
+        let inside = outside_strings(list, |byte| matches!(byte, b'[' | b']'));
+        let split = inside.and_then(|end| list.split_at_checked(end));
+        return match split.and_then(|(inside, rest)| Some((inside, rest.strip_prefix(']')?))) {
+            Some((inside, rest)) if is_end(rest) => TomlLine::List(key, inside),
+            _ => TomlLine::Other,
+        };
+    }
+    let (literal, _) = cut(value, b'#').unwrap_or((value, ""));
+    let literal = literal.trim_end();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+._:".contains(&byte);
+    if !literal.is_empty() && literal.bytes().all(plain) {
+        return TomlLine::Literal(key, literal);
+    }
+    TomlLine::Other
+}
+
+/// Returns the elements of the inside of a one-line array, each as a line of its own would be:
+/// [`TomlLine::Element`] or [`TomlLine::ElementTable`]. `None` if anything else stands in it.
+pub(super) fn elements(inside: &str) -> Option<Vec<TomlLine<'_>>> {
+    let mut found = Vec::new();
+    let mut rest = inside.trim_start();
+    while !rest.is_empty() {
+        let after = if let Some((text, after)) = string(rest) {
+            found.push(TomlLine::Element(text));
+            after
+        } else {
+            let (table, after) = braces(rest)?;
+            found.push(TomlLine::ElementTable(table));
+            after
+        };
+        let after = after.trim_start();
+        rest = match after.strip_prefix(',') {
+            Some(next) => next.trim_start(),
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    Some(found)
 }
 
 fn scan(body: &str) -> Option<TomlLine<'_>> {
@@ -162,7 +224,7 @@ fn is_end(rest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TomlLine, table_value, toml_line};
+    use super::{TomlLine, elements, table_value, toml_line};
 
     #[test]
     fn lines_are_told_apart() {
@@ -184,17 +246,35 @@ mod tests {
         );
         assert_eq!(toml_line("deps = ["), TomlLine::Open("deps"));
         assert_eq!(toml_line("],"), TomlLine::Other);
+        assert_eq!(toml_line("a = [\"x\"] # c"), TomlLine::List("a", "\"x\""));
+        assert_eq!(toml_line("a.b = true"), TomlLine::Literal("a.b", "true"));
+        assert_eq!(toml_line("a = 1 # c"), TomlLine::Literal("a", "1"));
+        assert_eq!(toml_line("# a = 1"), TomlLine::Blank);
+        assert_eq!(toml_line(""), TomlLine::Blank);
+        assert_eq!(toml_line("a = \"\"\""), TomlLine::LongText);
         for other in [
             "a = \"1\" b = \"2\"",
-            "a = \"\"\"",
             "a = \"\\u0031\"",
-            "a = 1",
-            "a = [\"x\"]",
+            "a = [\"x\"",
+            "a = [\"x\"] b",
             "a = {",
-            "",
         ] {
             assert_eq!(toml_line(other), TomlLine::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn a_list_on_one_line_is_read_as_its_elements() {
+        assert_eq!(
+            elements("\"a\", {b = \"]\"},"),
+            Some(vec![
+                TomlLine::Element("a"),
+                TomlLine::ElementTable("b = \"]\"")
+            ])
+        );
+        assert_eq!(elements(""), Some(Vec::new()));
+        assert_eq!(elements("\"a\" \"b\""), None);
+        assert_eq!(elements("1"), None);
     }
 
     #[test]

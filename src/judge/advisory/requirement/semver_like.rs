@@ -156,6 +156,13 @@ impl Partial {
             .unwrap_or_else(|| Version::from_numbers(self.ecosystem, major, minor, patch))
     }
 
+    /// Whether the version is given whole and is no pre-release.
+    fn is_release(&self) -> bool {
+        let [major, minor, patch] = self.numbers;
+        let release = Version::from_numbers(self.ecosystem, major, minor, patch);
+        self.whole.as_ref().is_some_and(|whole| *whole == release)
+    }
+
     /// Returns the numbers that follow everything which shares the first `kept` ones.
     fn next(&self, kept: usize) -> Option<[u64; 3]> {
         let [major, minor, patch] = self.numbers;
@@ -217,7 +224,8 @@ impl Partial {
             }
             Op::AtMost if whole => to(Bound::Included(self.first())),
             Op::AtMost => to(Bound::Excluded(self.end(self.given)?)),
-            Op::Below if whole => to(Bound::Excluded(self.first())),
+            // A pre-release is admitted only beside one of the same three numbers.
+            Op::Below if whole && !self.is_release() => to(Bound::Excluded(self.first())),
             Op::Below => {
                 let [major, minor, patch] = self.numbers;
                 to(Bound::Excluded(Version::before_numbers(

@@ -71,7 +71,12 @@ fn what_cannot_be_seen_in_print_is_refused() {
         "more_than_the_version"
     );
     let windows = "diff --git a/requirements.txt b/requirements.txt\n--- a/requirements.txt\n+++ b/requirements.txt\n@@ -1 +1 @@\n-django==3.2.11\r\n+django==3.2.12\r\n";
-    assert_eq!(judged(windows, &django()).code(), "remedies");
+    // Git writes so for a file that ends its lines so; it fits no other, and which it is cannot be told.
+    assert_eq!(judged(windows, &django()).code(), "line_ends");
+    let throughout = windows.replace("\r\n", "\n").replace('\n', "\r\n");
+    assert_eq!(judged(&throughout, &django()).code(), "remedies");
+    let mixed = windows.replace("@@ -1 +1 @@\n", "@@ -1,2 +1,2 @@\n flask==1.0\n");
+    assert_eq!(judged(&mixed, &django()).code(), "line_ends");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_fix_of_one_release_line_is_no_fix_of_another() {
         ("==2.2.1", "==2.2.27", "remedies"),
         ("==3.2.1", "==4.0.1", "inside_affected"),
         ("==3.2.10", "==3.2.11", "inside_affected"),
-        ("==1.0", "==1.1", "below_every_fix"),
+        ("==1.0", "==1.1", "not_affected_below_fix"),
         ("==3.2.11", "==3.2.12rc1", "inside_affected"),
         ("==4.0.3", "==3.2.12", "downgrade"),
         ("==4.0.3", "==4.0.4", "nothing_affected_moves"),
@@ -189,7 +189,10 @@ fn the_ecosystem_of_the_file_decides_whose_package_it_is() {
 fn manifest_and_lock_must_both_reach_the_fix() {
     let lock = |to: &str| {
         format!(
-            " [[package]]\n name = \"django\"\n-version = \"3.2.11\"\n+version = \"{to}\"\n description = \"d\"\n"
+            " [[package]]\n name = \"django\"\n-version = \"3.2.11\"\n+version = \"{to}\"\n description = \"d\"\n files = [\n\
+             -    {{file = \"Django-3.2.11.tar.gz\", hash = \"sha256:{}\"}},\n+    {{file = \"Django-{to}.tar.gz\", hash = \"sha256:{}\"}},\n ]\n",
+            "a".repeat(64),
+            "b".repeat(64)
         )
     };
     let manifest = " [tool.poetry.dependencies]\n-django = \"^3.2.11\"\n+django = \"^3.2.12\"";

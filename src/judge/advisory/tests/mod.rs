@@ -30,6 +30,7 @@ fn package(ecosystem: Ecosystem, name: &str, affected: &str, fixed: &str) -> Pac
         last_affected: None,
         modified_ms: 0,
         severity: Severity::High,
+        withdrawn: false,
     }
 }
 
@@ -39,6 +40,7 @@ fn facts(packages: Vec<PackageFacts>) -> ApvFacts {
         kev: false,
         epss: None,
         cwes: Box::default(),
+        withdrawn: false,
     }
 }
 

@@ -171,12 +171,12 @@ fn an_entry_whose_url_says_something_else_is_refused() {
 }
 
 #[test]
-fn an_entry_that_keeps_its_old_url_is_incomplete() {
+fn an_entry_that_keeps_its_old_url_is_refuted() {
     let lines = "     \"node_modules/lodash\": {\n-      \"version\": \"4.17.20\",\n+      \"version\": \"4.17.21\",\n       \
                  \"resolved\": \"https://registry.npmjs.org/lodash/-/lodash-4.17.20.tgz\",";
     assert_eq!(
         code("package-lock.json", lines, &lodash()),
-        "entry_incomplete"
+        "bookkeeping_unmoved"
     );
 }
 

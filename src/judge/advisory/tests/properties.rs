@@ -77,6 +77,14 @@ fn known(shape: usize, low: [u8; 3], high: [u8; 3]) -> ApvFacts {
     facts(vec![package(ecosystem, name, &affected, &text(high))])
 }
 
+/// Returns a version that a module without a major version in its path may have.
+fn taken(shape: usize, [major, minor, patch]: [u8; 3]) -> [u8; 3] {
+    match SHAPES[shape].1 {
+        Ecosystem::Go => [major % 2, minor, patch],
+        _ => [major, minor, patch],
+    }
+}
+
 fn numbers() -> impl Strategy<Value = [u8; 3]> {
     proptest::array::uniform3(0_u8..5)
 }
@@ -160,6 +168,7 @@ fn one_file<'a>(path: &'a str, lines: Vec<Line<'a>>) -> Diff<'a> {
             hunks: vec![Hunk {
                 old_start: 1,
                 new_start: 1,
+                heading: "",
                 lines,
             }],
         }],
@@ -187,6 +196,7 @@ proptest! {
     fn a_bump_into_an_affected_range_is_never_a_remedy(
         shape in 0..SHAPES.len(), from in numbers(), to in numbers(), low in numbers(), high in numbers(),
     ) {
+        let [from, to, low, high] = [from, to, low, high].map(|version| taken(shape, version));
         let (path, lines) = bump(shape, from, to);
         let found = code(path, &lines, &known(shape, low, high));
         let affected = low <= to && to < high;
@@ -203,8 +213,8 @@ proptest! {
     fn a_further_changed_line_never_makes_or_keeps_a_remedy(
         shape in 0..SHAPES.len(), extra in wild_line(), added in any::<bool>(), before in any::<bool>(),
     ) {
-        let (path, lines) = bump(shape, [1, 0, 0], [2, 0, 0]);
-        let facts = known(shape, [0, 0, 0], [2, 0, 0]);
+        let (path, lines) = bump(shape, [0, 9, 0], [1, 0, 0]);
+        let facts = known(shape, [0, 0, 0], [1, 0, 0]);
         prop_assert_eq!(code(path, &lines, &facts), "remedies");
         // Unrelated: digests are understood as the bump's own bookkeeping.
         prop_assume!(!extra.trim().starts_with("--hash=") && !extra.contains('\n'));

@@ -277,10 +277,10 @@ fn a_uv_lock_moves_with_its_artifacts_on_the_same_host() {
 
 #[test]
 fn a_pipfile_lock_moves_with_its_digests() {
-    let (a, b) = (sha256('a'), sha256('b'));
+    let (a, b, c) = (sha256('a'), sha256('b'), sha256('c'));
     let lines = |index: &str| {
         format!(
-            "         \"django\": {{\n             \"hashes\": [\n-                \"{a}\"\n+                \"{b}\",\n+                \"{a}\"\n             ],\n\
+            "         \"django\": {{\n             \"hashes\": [\n-                \"{a}\"\n+                \"{b}\",\n+                \"{c}\"\n             ],\n\
              {index}-            \"version\": \"==3.2.11\"\n+            \"version\": \"==3.2.12\"\n         }},"
         )
     };

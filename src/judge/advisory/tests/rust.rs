@@ -37,7 +37,7 @@ fn cargo_lines_that_install_something_else_are_refused() {
         ("-version = \"0.3.1\"\n+version = \"0.3.5\"", "section"),
         (
             " [patch.crates-io]\n-time = \"0.3.1\"\n+time = \"0.3.5\"",
-            "section",
+            "replaced",
         ),
         (
             " [dependencies]\n-time = \"0.3.1\"\n+time = { version = \"0.3.5\", git = \"https://evil.example\" }",

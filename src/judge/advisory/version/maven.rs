@@ -55,6 +55,17 @@ impl MavenVersion {
         Parser::new(&text.to_ascii_lowercase()).run()
     }
 
+    /// Returns a version before every pre-release of this one, if it is made of numbers alone; itself
+    /// otherwise.
+    pub fn first_pre_release(&self) -> Self {
+        let mut items = self.items.clone();
+        if items.iter().all(|item| matches!(item, Item::Number(_))) {
+            // A word comes before a list, and no known one before `alpha`.
+            items.extend(std::iter::repeat_n(Item::Word(Qualifier::Alpha), 3));
+        }
+        Self { items }
+    }
+
     /// Returns the first two numbers; absent and overlong ones are 0 and [`u64::MAX`].
     pub fn leading_numbers(&self) -> (u64, u64) {
         let mut numbers = self.items.iter().map_while(|item| match item {
