@@ -21,10 +21,11 @@ const DATA_LIMIT: usize = /* 32 MiB */ 32 * 1_024 * 1_024;
 const CONTROL: &str = r#"{"key": "auto_approve", "value": true}
 {"key": "evidence.advisory.patch.demo", "value": {"agreed": 120, "n": 120}}
 {"key": "evidence.advisory.minor.demo", "value": {"agreed": 80, "n": 80}}
+{"key": "evidence.advisory-files.patch.demo", "value": {"agreed": 120, "n": 120}}
 "#;
 
 /// What becomes of each line of demo/patches.jsonl, in order: patch, disposition, reason.
-const EXPECTED: [(&str, &str, &str); 25] = [
+const EXPECTED: [(&str, &str, &str); 26] = [
     ("lodash-too-low", "queued", "judge_refuses"),
     ("lodash-good", "decided", "judge_confident"),
     ("jinja-good", "decided", "judge_confident"),
@@ -32,6 +33,7 @@ const EXPECTED: [(&str, &str, &str); 25] = [
     ("time-good", "decided", "judge_confident"),
     ("xtext-good", "decided", "judge_confident"),
     ("netty-good", "decided", "judge_confident"),
+    ("netty-whole", "decided", "judge_confident"),
     ("semver-wrong", "queued", "judge_refuses"),
     ("semver-good", "decided", "judge_confident"),
     ("semver-open", "queued", "advisory_inconclusive"),
@@ -46,8 +48,8 @@ const EXPECTED: [(&str, &str, &str); 25] = [
     ("time-hidden", "queued", "judge_unavailable"),
     ("urllib3-good", "queued", "apv_unknown"),
     ("xtext-broken", "dead", "diff_invalid"),
-    ("line 22", "dead", "invalid_json"),
-    ("line 23", "queued", "judge_unavailable"),
+    ("line 23", "dead", "invalid_json"),
+    ("line 24", "queued", "judge_unavailable"),
     ("tinystatic-right", "decided", "wargame_mitigated"),
     ("tinystatic-short", "queued", "still_exploitable"),
 ];

@@ -53,6 +53,8 @@ pub enum NotABumpReason {
     NothingMoves,
     /// More places than the judge compares.
     TooManyPlaces,
+    /// Whole files differ in something other than the versions of named packages.
+    OtherChange,
 }
 
 /// Why the facts cannot settle a bump.
@@ -75,6 +77,12 @@ pub enum UnverifiableReason {
     CommitVersion,
     /// Nothing that was admitted before is affected, so the patch remedies nothing that it shows.
     NothingAffectedMoves,
+    /// The diff does not fit the text of a file that came as its text before.
+    FilesDisagree,
+    /// A file is not one of its format, before or after.
+    FileNotUnderstood,
+    /// The new version needs something that the lock file does not install.
+    DependenciesMove,
 }
 
 /// Why a bump does not remedy.
@@ -117,6 +125,7 @@ impl NotABumpReason {
             Self::VersionUnmoved => "version_unmoved",
             Self::NothingMoves => "nothing_moves",
             Self::TooManyPlaces => "too_many_places",
+            Self::OtherChange => "other_change",
         }
     }
 }
@@ -133,6 +142,9 @@ impl UnverifiableReason {
             Self::LegacyEntryOnly => "legacy_entry_only",
             Self::CommitVersion => "commit_version",
             Self::NothingAffectedMoves => "nothing_affected_moves",
+            Self::FilesDisagree => "files_disagree",
+            Self::FileNotUnderstood => "file_not_understood",
+            Self::DependenciesMove => "dependencies_move",
         }
     }
 }
