@@ -398,6 +398,46 @@ fn validate_reads_past_a_line_that_is_too_long() {
 }
 
 #[test]
+fn check_judges_a_bump_on_the_whole_files_of_a_checkout() {
+    let (cve_id, diff) = sample("netty-whole");
+    let before = {
+        let patches = fs::read_to_string(data("patches.jsonl")).unwrap();
+        let line = patches.lines().find(|line| line.contains("netty-whole"));
+        let patch: Value = serde_json::from_str(line.unwrap()).unwrap();
+        patch["files"][0]["before"].as_str().unwrap().to_owned()
+    };
+    // The hunk shows a property, and no use of it.
+    let output = check(diff.as_bytes(), &cve_id, &[]);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("judge_unavailable"));
+
+    let tree = Files::new();
+    tree.write("pom.xml", &before);
+    let of = |tree: &Files| {
+        let root = tree.0.path().to_str().unwrap().to_owned();
+        check(diff.as_bytes(), &cve_id, &["--tree", &root])
+    };
+    let output = of(&tree);
+    assert_exit(&output, 0);
+    assert!(text(&output.stdout).contains("remedies, on whole files"));
+
+    // Another state of the project is for a person, and the hunk is not asked.
+    let other = Files::new();
+    other.write("pom.xml", before.replace("4.1.93.Final", "4.1.90.Final"));
+    let output = of(&other);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("files_disagree"));
+
+    // A link is not followed: then there is no such file.
+    let linked = Files::new();
+    let target = tree.0.path().join("pom.xml");
+    std::os::unix::fs::symlink(target, linked.0.path().join("pom.xml")).unwrap();
+    let output = of(&linked);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("judge_unavailable"));
+}
+
+#[test]
 fn validate_does_not_write_over_its_input() {
     let files = Files::new();
     let events = files.write("events.jsonl", "{}\n");

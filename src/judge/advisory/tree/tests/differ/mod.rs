@@ -17,6 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{Change, diff_of};
 use crate::diff::{DiffLimits, parse};
+use crate::judge::advisory::tree::kind::Kind as FileKind;
 use crate::judge::advisory::tree::{Before, assess};
 use crate::judge::advisory::{Advisory, Assessment};
 
@@ -92,6 +93,31 @@ proptest! {
     fn what_remedies_by_files_installs_nothing_that_is_affected(bump in project::any()) {
         if let Some(said) = judged(&bump) && said.by_files == "remedies" {
             prop_assert!(bump.is_sound(), "{}", told(&bump));
+        }
+    }
+
+    /// A file that was torn, doubled or sewn together wrong is understood or not, and nothing worse.
+    #[test]
+    fn no_text_makes_a_reader_panic(
+        bump in project::any(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        for (path, before, _) in bump.files() {
+            let mut text: Vec<char> = before.chars().collect();
+            for (from, to) in &cuts {
+                let (from, to) = (from.index(text.len() + 1), to.index(text.len() + 1));
+                let piece: Vec<char> = text[from.min(to)..from.max(to)].iter().take(400).copied().collect();
+                match from < to {
+                    true => drop(text.splice(from..to.min(from + 40), [])),
+                    false => drop(text.splice(to..to, piece)),
+                }
+                if text.is_empty() {
+                    text.push('\n');
+                }
+            }
+            let text: String = text.into_iter().collect();
+            let kind = FileKind::of(&path).unwrap();
+            drop(kind.read(&text, &bump.facts()));
         }
     }
 
