@@ -84,7 +84,7 @@ pub(super) fn overrides(mask: &mut Mask<'_>, at: &str, object: &mut Value, paren
         };
         let inner = format!("{at}/{key}");
         match value {
-            Value::Map(_) => overrides(mask, &inner, value, &target.to_owned()),
+            Value::Map(_) => overrides(mask, &inner, value, target),
             // `$name` is what the project itself asks for, `-` takes the dependency away.
             Value::Text(text) if text.starts_with('$') || text == "-" => {}
             _ => {

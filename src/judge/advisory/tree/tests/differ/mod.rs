@@ -25,13 +25,12 @@ use project::{Bump, Format, Kind};
 
 /// Kinds that hunks cannot see in general: what is wrong with them stands outside of the lines that change. Of
 /// these a reader of hunks may be wrong while it is being rewritten; the long form counts them.
-const BEYOND_HUNKS: [Kind; 7] = [
+const BEYOND_HUNKS: [Kind; 6] = [
     Kind::SecondLeft,
     Kind::AliasLeft,
     Kind::PinLeft,
     Kind::DecoyOnly,
     Kind::StaleDigest,
-    Kind::StaleUrl,
     Kind::Replaced,
 ];
 

@@ -102,6 +102,8 @@ pub(super) enum Origin {
 pub(super) struct Side {
     /// The main place of the package.
     pub main: Version,
+    /// The version that a manifest beside a lock asks for.
+    pub asked: Version,
     /// The version whose digest stands beside it.
     pub digest: Version,
     /// The version that its URL fetches.
@@ -312,12 +314,12 @@ pub(super) fn of(kinds: impl Strategy<Value = Kind>) -> impl Strategy<Value = Bu
         versions,
         there,
         others,
-        any_bool(),
+        (any_bool(), any_bool()),
         0_u64..3,
     )
-        .prop_map(|(format, kind, versions, there, others, caret, more)| {
+        .prop_map(|(format, kind, versions, there, others, how, more)| {
             let kind = if format.can(kind) { kind } else { Kind::Good };
-            made(format, kind, versions, there, others, caret, more)
+            made(format, kind, versions, there, others, how, more)
         })
 }
 
@@ -331,7 +333,7 @@ fn made(
     (main, second, alias, pin): (Version, Version, Version, Version),
     there: (bool, bool, bool, bool),
     others: Vec<Version>,
-    caret: bool,
+    (caret, lock_alone): (bool, bool),
     more: u64,
 ) -> Bump {
     let features = write::features(format);
@@ -343,6 +345,7 @@ fn made(
     };
     let before = Side {
         main,
+        asked: main,
         digest: main,
         url: main,
         from: Origin::Registry,
@@ -410,6 +413,9 @@ fn made(
             };
         }
     }
+    // A range that admits the fix may stay as it is: the lock pins what is installed.
+    let stays = format == Format::NpmPair && caret && lock_alone;
+    after.asked = if stays { before.asked } else { after.main };
     Bump {
         format,
         kind,

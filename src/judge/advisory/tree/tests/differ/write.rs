@@ -233,7 +233,7 @@ fn package_json(side: &Side, caret: bool) -> String {
             "    \"{NAME}\": \"git+https://git.example/x.git#{}\"",
             v(side.main)
         ),
-        false => format!("    \"{NAME}\": \"{}\"", npm_range(side.main, caret)),
+        false => format!("    \"{NAME}\": \"{}\"", npm_range(side.asked, caret)),
     };
     let others = others(side, |name, version| {
         format!("    \"{name}\": \"^{}\"", v(version))
@@ -356,7 +356,7 @@ fn npm_lock(side: &Side, caret: bool) -> String {
         npm_entry("    ", &key, None, &name, version, &url, version)
     });
     let entries = among(own, others).join(",\n");
-    let asked = npm_range(side.main, caret);
+    let asked = npm_range(side.asked, caret);
     format!(
         "{{\n  \"name\": \"project\",\n  \"version\": \"0.1.0\",\n  \"lockfileVersion\": 3,\n  \"requires\": true,\n  \"packages\": {{\n    \"\": {{\n      \"name\": \"project\",\n      \"dependencies\": {{\n        \"{NAME}\": \"{asked}\"\n      }}\n    }},\n{entries}\n  }}\n}}\n"
     )
