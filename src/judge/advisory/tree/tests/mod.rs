@@ -3,6 +3,7 @@
 mod differ;
 mod go_and_maven;
 mod npm;
+mod npm_locks;
 mod python;
 mod rust;
 mod whole;
