@@ -315,7 +315,7 @@ fn validate_gives_each_line_exactly_one_outcome() {
     let summary: Value = serde_json::from_slice(&to_file.stderr).unwrap();
     assert_eq!(
         summary["dispositions"],
-        json!({"decided": 7, "queued": 14, "wargame": 2, "compared": 0, "dead": 2})
+        json!({"decided": 8, "queued": 14, "wargame": 2, "compared": 0, "dead": 2})
     );
     assert_eq!(summary["lines"], 25);
     let outcomes: Vec<Value> = fs::read_to_string(&out)
