@@ -105,7 +105,9 @@ fn main() {
     let models = Arc::new(Models::of(ModelConfig::default().load().unwrap()).unwrap());
     let picked = models.in_force();
     let judged = |records: &[Record], with_model: bool| {
+        let sources = crisol::stage::sources::Sources::default();
         let judges = Judges {
+            sources: &sources,
             control: &control,
             risk: &risk,
             models: with_model.then_some(&models),

@@ -24,6 +24,7 @@ use crate::policy::{AbConfig, Policy, RiskConfig, Sampler};
 use crate::stage::judge::Judges;
 use crate::stage::recall::{Rules, recall};
 use crate::stage::route::{Case, Routing};
+use crate::stage::sources::Sources;
 use crate::stage::{Refused, decode::decode, join::join, read::read};
 use crate::table::Tables;
 
@@ -64,6 +65,7 @@ pub struct Pipeline {
     sampling: Option<(Sampler, AbConfig)>,
     models: Option<Arc<Models>>,
     exploits: Option<Arc<Catalogue>>,
+    sources: Arc<Sources>,
     rules: [u8; 32],
 }
 
@@ -89,6 +91,7 @@ impl Pipeline {
             sampling: None,
             models: None,
             exploits: None,
+            sources: Arc::default(),
             rules,
         }
     }
@@ -113,6 +116,18 @@ impl Pipeline {
     pub fn with_exploits(self, exploits: Arc<Catalogue>) -> Self {
         Self {
             exploits: Some(exploits),
+            ..self
+        }
+    }
+
+    /// Returns the pipeline with places where files of patches are looked up.
+    pub fn with_sources(self, sources: Arc<Sources>) -> Self {
+        // Another place, another judgement.
+        let mut rules = Sha256::new_with_prefix(self.rules);
+        rules.update(sources.rule());
+        Self {
+            rules: rules.finalize().into(),
+            sources,
             ..self
         }
     }
@@ -229,6 +244,7 @@ impl Pipeline {
             models,
             picked: &picked,
             verdicts: &self.tables.verdicts,
+            sources: &self.sources,
         };
         let judged = judges.judge(&patches, &diffs, &joined, &recalled);
         // Policy answers, and events tell of it. One after another: an item that this batch opens

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::answer::{Answer, Body, may_color, telling};
 use crate::cli::facts::{self, nearest};
 use crate::cli::input::Source;
-use crate::cli::{Exit, Failure, logging, models, output, words};
+use crate::cli::{Exit, Failure, logging, models, output, sources, words};
 use crate::event::decision::KnownBy;
 use crate::event::id::{PatchDigest, check_cve_id, check_package, check_patch_id};
 use crate::event::reason::Disposition;
@@ -40,6 +40,9 @@ pub(super) struct CheckArgs {
     /// Settings and evidence: `{"key": "auto_approve", "value": true}` a line, keys as of `control set`.
     #[arg(long, value_name = "FILE")]
     control: Option<PathBuf>,
+    /// A checkout of what the diff is of: bumps are judged on its whole files. No link is followed.
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
     /// The package that the diff is for, where the APV names several.
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
@@ -78,7 +81,8 @@ pub(super) fn check(args: &CheckArgs, settings: &Settings, as_json: bool) -> Res
         wall_clock_ms,
     )
     .with_models(models(settings)?)
-    .with_exploits(Arc::new(catalogue(settings)));
+    .with_exploits(Arc::new(catalogue(settings)))
+    .with_sources(sources(settings, args.tree.as_deref())?);
     let record = Record {
         value: Some(event(args, diff)),
         timestamp_ms: wall_clock_ms(),

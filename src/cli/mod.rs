@@ -32,7 +32,7 @@ mod wargame;
 mod words;
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::judge::models::Models;
 use crate::log::topics::TopicPlan;
 use crate::role::Settings;
+use crate::stage::sources::Sources;
 
 pub use exit::Exit;
 
@@ -197,6 +198,19 @@ fn models(settings: &Settings) -> Result<Arc<Models>, Failure> {
     Models::of(model)
         .map(Arc::new)
         .map_err(|error| Failure::new(Exit::Internal, error))
+}
+
+/// Returns where files of patches are looked up: what the settings name, and a checkout if there is one.
+fn sources(settings: &Settings, tree: Option<&Path>) -> Result<Arc<Sources>, Failure> {
+    let sources = Sources::of(&settings.sources);
+    let Some(tree) = tree else {
+        return Ok(Arc::new(sources));
+    };
+    if !tree.is_dir() {
+        let problem = format!("--tree {}: is no directory", tree.display());
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    Ok(Arc::new(sources.with_checkout(tree.to_owned())))
 }
 
 /// Returns the failure of a command that cannot read a topic, and what to look at.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::cli::{Exit, Failure, logging, models, output, plan, progress, unreadable};
+use crate::cli::{Exit, Failure, logging, models, output, plan, progress, sources, unreadable};
 use crate::event::id::check_cve_id;
 use crate::event::record::{Batch, Handled, Record};
 use crate::event::timestamp::format_rfc3339;
@@ -236,6 +236,7 @@ fn pipeline(
         wall_clock_ms,
     )
     .with_models(models(settings)?)
+    .with_sources(sources(settings, None)?)
     .with_exploits(Arc::new(catalogue(settings)));
     Ok(match settings.secret.load() {
         Ok(key) => pipeline.with_sampling(Sampler::new(&key), settings.ab),

@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use prometheus::Registry;
 
 use crate::cli::input::{Lines, Source, cannot_read, open};
-use crate::cli::{Exit, Failure, facts, logging, models, progress};
+use crate::cli::{Exit, Failure, facts, logging, models, progress, sources};
 use crate::memory::{ExactMemory, MemoryMetrics};
 use crate::pipeline::Pipeline;
 use crate::role::Settings;
@@ -35,6 +35,9 @@ pub(super) struct ValidateArgs {
     /// Settings and evidence: `{"key": "auto_approve", "value": true}` a line, keys as of `control set`.
     #[arg(long, value_name = "FILE")]
     control: Option<PathBuf>,
+    /// A checkout of what all patches are of: bumps are judged on its whole files. No link is followed.
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
     /// Where outcomes go; standard output without it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -66,7 +69,8 @@ pub(super) fn validate(
         wall_clock_ms,
     )
     .with_models(models(settings)?)
-    .with_exploits(Arc::new(catalogue(settings)));
+    .with_exploits(Arc::new(catalogue(settings)))
+    .with_sources(sources(settings, args.tree.as_deref())?);
     let metrics = MemoryMetrics::register(&Registry::new()).map_err(internal)?;
     let memory = ExactMemory::in_process(&settings.memory, metrics);
     let pipeline = pipeline.with_memory(Arc::new(memory));

@@ -7,6 +7,7 @@ use crate::cli::answer::{
 };
 use crate::cli::output;
 use crate::event::codec::printable;
+use crate::event::decision::Basis;
 use crate::event::reason::Reason;
 use crate::event::wargame::WargameRecord;
 
@@ -48,9 +49,13 @@ fn judged_rows(judged: &Judged) -> Vec<(&'static str, String)> {
     rows.push((
         "judge",
         format!(
-            "{} v{}: {finding}",
+            "{} v{}: {finding}{}",
             judgement.judge.as_str(),
-            judgement.version
+            judgement.version,
+            match judgement.basis {
+                Some(Basis::Files) => ", on whole files",
+                Some(Basis::Hunks) | None => "",
+            }
         ),
     ));
     if let Some(detail) = &judgement.detail {

@@ -167,6 +167,16 @@ impl JudgeName {
     }
 }
 
+/// What a bump was judged on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The whole files, before and after.
+    Files,
+    /// The lines that the diff shows.
+    Hunks,
+}
+
 /// What the judge said, and the evidence it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -188,6 +198,10 @@ pub struct JudgementRecord {
     pub evidence: Option<EvidenceRecord>,
     /// The packages whose version moves.
     pub bumps: Vec<BumpRecord>,
+    /// What a bump was judged on; absent where no bump was judged, and on events older than whole files, where
+    /// it was hunks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     /// What the forest judged by; absent where another judge spoke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forest: Option<ForestRecord>,

@@ -2,6 +2,8 @@
 //!
 //! Both shapes travel on `patches`; [`decode`] reads either into one [`Patch`].
 
+mod sources;
+
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use crate::event::facts::{ApvFacts, Ecosystem};
 use crate::event::id::{self, PatchDigest};
 use crate::event::json_text::JsonText;
 use crate::event::limits::EventLimits;
+
+pub use sources::{FileBefore, FileWire, Origin};
 
 /// The longest free-text label (generator, author, strategy) that is kept, in bytes.
 const MAX_LABEL_BYTES: usize = 256;
@@ -51,6 +55,15 @@ pub struct PatchWire<'a> {
     /// Facts that came along; they may only restrict.
     #[serde(default, borrow)]
     apv: Option<Apv<'a>>,
+    /// Files that the diff changes, whole, as they were before: a bump is then judged on them.
+    #[serde(default, borrow)]
+    files: Option<Vec<FileWire<'a>>>,
+    /// Where the project lives, as `owner/name`: a mirror of it may be at hand.
+    #[serde(default, borrow, deserialize_with = "borrowed")]
+    repository: Option<Cow<'a, str>>,
+    /// The commit that the diff is of, 40 or 64 hexadecimal digits.
+    #[serde(default, borrow, deserialize_with = "borrowed")]
+    base_commit: Option<Cow<'a, str>>,
     /// The diff of a validation request.
     #[serde(default, borrow)]
     #[schemars(with = "Option<String>")]
@@ -109,6 +122,10 @@ pub struct Patch<'a> {
     pub package: Option<ClaimedPackage<'a>>,
     /// Facts that came along.
     pub embedded: Option<ApvFacts>,
+    /// Files as they were before, at most 64, each path once.
+    pub files: Vec<FileBefore<'a>>,
+    /// Where its files could be looked up.
+    pub origin: Option<Origin<'a>>,
 }
 
 /// The package a patch says it is for; counts only where the APV names it too.
@@ -178,6 +195,8 @@ impl<'a> PatchWire<'a> {
             }
             None => None,
         };
+        let files = sources::checked_files(self.files.unwrap_or_default())?;
+        let origin = sources::checked_origin(self.repository, self.base_commit)?;
         Ok(Patch {
             patch_id,
             cve_id: self.cve_id,
@@ -187,6 +206,8 @@ impl<'a> PatchWire<'a> {
             generator: self.generator.map(label),
             package,
             embedded,
+            files,
+            origin,
         })
     }
 }

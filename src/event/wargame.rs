@@ -49,6 +49,12 @@ pub struct WargameRequest<'a> {
     /// The package that the producer says it is for, where the APV names that.
     #[serde(default)]
     pub claimed: Option<ClaimRecord<'a>>,
+    /// The files that came with the patch, as they were before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRecord<'a>>,
+    /// The commit that the patch is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginRecord<'a>>,
     /// What Crisol knew.
     pub facts: Facts<'a>,
     /// The input record.
@@ -56,6 +62,28 @@ pub struct WargameRequest<'a> {
     /// Where the same question was first answered, if memory knows that.
     #[serde(default)]
     pub repeat: Option<Repeat>,
+}
+
+/// A file that came with a patch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct FileRecord<'a> {
+    /// Its path in the repository.
+    pub path: Cow<'a, str>,
+    /// Its whole text before the change.
+    #[serde(deserialize_with = "JsonText::without_literal")]
+    #[schemars(with = "String")]
+    pub before: JsonText<'a>,
+}
+
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct OriginRecord<'a> {
+    /// The repository.
+    pub repository: Cow<'a, str>,
+    /// The commit, 40 or 64 hexadecimal digits.
+    pub commit: Cow<'a, str>,
 }
 
 /// The package that a producer says a patch is for.

@@ -238,6 +238,7 @@ fn judgement(p: f64, forest: ForestRecord, refuted: bool) -> Judgement {
         level: None,
         evidence: None,
         bumps: Vec::new(),
+        basis: None,
         forest: Some(forest),
     };
     Judgement {

@@ -23,5 +23,8 @@ pub mod sketch;
 pub mod train;
 mod wilson;
 
-pub use opinion::{ADVISORY, Judgement, Opinion, is_remedied, judge, refuted_by_wargame};
+pub use opinion::{
+    ADVISORY, ADVISORY_FILES, Judgement, Opinion, evidence_of, is_remedied, judge,
+    refuted_by_wargame,
+};
 pub use wilson::{wilson_bounds, wilson_lower_bound};

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use crate::diff::Diff;
 use crate::event::control::Control;
-use crate::event::decision::{BumpRecord, JudgeName, JudgementRecord};
-use crate::judge::advisory::{Advisory, Assessment, Bump, assess};
+use crate::event::decision::{Basis, BumpRecord, JudgeName, JudgementRecord};
+use crate::judge::advisory::tree::{self, Before};
+use crate::judge::advisory::{Advisory, Assessment, Bump, UnverifiableReason};
 use crate::judge::code;
 use crate::judge::wilson_lower_bound;
 
 /// The advisory judge's name on events and in the keys of its evidence.
 pub const ADVISORY: &str = "advisory";
+/// Its name in the keys of the evidence of bumps that it judged on whole files.
+pub const ADVISORY_FILES: &str = "advisory-files";
 /// The advisory judge's version: it changes whenever its rules do.
 const ADVISORY_VERSION: u32 = 1;
 /// Its findings, as they stand on events.
@@ -77,6 +80,7 @@ impl Judgement {
                 level: None,
                 evidence: None,
                 bumps: Vec::new(),
+                basis: None,
                 forest: None,
             },
         }
@@ -108,7 +112,7 @@ impl Judgement {
         };
         Some(Self {
             opinion,
-            pure_bump: record.judge == JudgeName::Advisory,
+            pure_bump: record.judge == JudgeName::Advisory && !files_disagree(&record),
             record,
         })
     }
@@ -128,7 +132,7 @@ impl Judgement {
         }
         let (opinion, evidence) = match (record.finding.as_deref()?, record.level.as_deref()) {
             (REMEDIES, Some(level)) => {
-                let evidence = control.evidence(ADVISORY, level);
+                let evidence = control.evidence(evidence_of(&record), level);
                 let p = wilson_lower_bound(evidence.agreed, evidence.n);
                 (Opinion::AtLeast(p), Some(evidence))
             }
@@ -138,7 +142,7 @@ impl Judgement {
         };
         Some(Self {
             opinion,
-            pure_bump: true,
+            pure_bump: !files_disagree(&record),
             record: JudgementRecord {
                 p: opinion.p(),
                 evidence,
@@ -152,9 +156,15 @@ impl Judgement {
 ///
 /// The p of a bump that remedies is not invented: it is the lower end of the 95 % Wilson interval
 /// of how often live wargames agreed with this rule at this level. The p of a bump that the facts
-/// refute is 0: that its version is affected is a fact of the table, not an estimate.
-pub fn judge(diff: &Diff<'_>, advisory: &Advisory, control: &Control) -> Judgement {
-    let assessment = assess(diff, advisory);
+/// refute is 0: that its version is affected is a fact of the table, not an estimate. Where texts of its
+/// files before the change are at hand, it is judged on the whole files, and its agreement is counted apart.
+pub fn judge(
+    diff: &Diff<'_>,
+    files: &[Before<'_>],
+    advisory: &Advisory,
+    control: &Control,
+) -> Judgement {
+    let (assessment, basis) = tree::assess(diff, files, advisory);
     let code = assessment.code();
     let not_a_bump = |detail: String| {
         let mut none = Judgement::none(Some(detail));
@@ -165,20 +175,38 @@ pub fn judge(diff: &Diff<'_>, advisory: &Advisory, control: &Control) -> Judgeme
         Assessment::NotABump(refusal) => return not_a_bump(format!("{code}: {}", refusal.detail)),
         Assessment::Unverifiable(open) => JudgementRecord {
             detail: Some(format!("{code}: {}", open.detail)),
-            ..by_advisory(UNVERIFIABLE, open.bumps)
+            ..by_advisory(UNVERIFIABLE, open.bumps, basis)
         },
         Assessment::Refuted(refuted) => JudgementRecord {
             detail: Some(format!("{code}: {}", refuted.detail)),
             level: Some(Cow::Borrowed(refuted.level.as_str())),
-            ..by_advisory(REFUTED, refuted.bumps)
+            ..by_advisory(REFUTED, refuted.bumps, basis)
         },
         Assessment::Remedies(remedies) => JudgementRecord {
             level: Some(Cow::Borrowed(remedies.level.as_str())),
-            ..by_advisory(REMEDIES, remedies.bumps)
+            ..by_advisory(REMEDIES, remedies.bumps, basis)
         },
     };
     // What was found and what is remembered become a probability in one and the same place.
     Judgement::of_lasting(found, control).unwrap_or_else(|| Judgement::none(None))
+}
+
+/// Returns the name under which agreement with a judgement of the advisory judge is counted.
+pub fn evidence_of(record: &JudgementRecord) -> &'static str {
+    match record.basis {
+        Some(Basis::Files) => ADVISORY_FILES,
+        Some(Basis::Hunks) | None => ADVISORY,
+    }
+}
+
+/// Whether a diff and the text that came as its file's are of different states: then nothing was read of it.
+fn files_disagree(record: &JudgementRecord) -> bool {
+    let code = UnverifiableReason::FilesDisagree.as_str();
+    record.judge == JudgeName::Advisory
+        && record
+            .detail
+            .as_deref()
+            .is_some_and(|detail| detail.starts_with(code))
 }
 
 /// Whether the advisory judge found that a bump reaches a fixed version of everything it must.
@@ -206,7 +234,7 @@ pub fn refuted_by_wargame(judgement: Judgement) -> Judgement {
 }
 
 /// Returns what the advisory judge found, without what only some of its findings have.
-fn by_advisory(finding: &'static str, bumps: Vec<Bump>) -> JudgementRecord {
+fn by_advisory(finding: &'static str, bumps: Vec<Bump>, basis: Basis) -> JudgementRecord {
     JudgementRecord {
         judge: JudgeName::Advisory,
         version: ADVISORY_VERSION,
@@ -216,6 +244,7 @@ fn by_advisory(finding: &'static str, bumps: Vec<Bump>) -> JudgementRecord {
         level: None,
         evidence: None,
         bumps: bumps.into_iter().map(record_of).collect(),
+        basis: Some(basis),
         forest: None,
     }
 }

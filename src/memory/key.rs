@@ -7,7 +7,7 @@ use crate::event::id::{PatchDigest, hex};
 /// What keys of exact memory begin with, in this order: prefix, CVE, digest.
 const PREFIX: &str = "wargaming:ml_pred:";
 /// Changes with the form of what is kept, so that an old form is never found.
-const FORM: &[u8] = b"crisol/exact-memory/2";
+const FORM: &[u8] = b"crisol/exact-memory/3";
 
 /// Everything that the judgement of a patch depends on. What is not in here must not change one.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Inputs<'a> {
     pub verdicts: u64,
     /// The hash of who made the patch, if that is told: what is known of others by the same counts.
     pub generator: Option<u64>,
+    /// The digest of the files and the commit that came with the diff, if any did.
+    pub sources: Option<[u8; 32]>,
 }
 
 /// Returns the key of these inputs.
@@ -41,8 +43,10 @@ pub fn key_of(inputs: &Inputs<'_>) -> String {
         policy,
         verdicts,
         generator,
+        sources,
     } = inputs;
     let generator = generator.map_or(Vec::new(), |hash| hash.to_le_bytes().to_vec());
+    let sources = sources.as_ref().map_or(&[][..], |digest| digest);
     let mut hash = Sha256::new();
     for part in [
         FORM,
@@ -54,6 +58,7 @@ pub fn key_of(inputs: &Inputs<'_>) -> String {
         &policy.to_le_bytes(),
         &verdicts.to_le_bytes(),
         &generator,
+        sources,
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -84,6 +89,7 @@ mod tests {
             policy: 1,
             verdicts: 0,
             generator: None,
+            sources: None,
         }
     }
 
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_change_of_any_input_is_another_key() {
-        let mut others: Vec<Inputs<'static>> = vec![inputs(); 7];
+        let mut others: Vec<Inputs<'static>> = vec![inputs(); 9];
         others[0].patch_id = "p-2";
         others[1].patch_digest = PatchDigest::of("diff ");
         others[2].cve_id = "CVE-2024-2";
@@ -105,6 +111,8 @@ mod tests {
         others[4].rules[0] ^= 1;
         others[5].policy = 2;
         others[6].verdicts = 1;
+        others[7].generator = Some(0);
+        others[8].sources = Some([0; 32]);
         let mut keys: Vec<String> = others.iter().map(key_of).collect();
         keys.push(key_of(&inputs()));
         let distinct: std::collections::HashSet<&String> = keys.iter().collect();

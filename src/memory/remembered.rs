@@ -93,6 +93,7 @@ mod tests {
                 level: Some("patch".into()),
                 evidence: None,
                 bumps: Vec::new(),
+                basis: None,
             },
             risk: RiskRecord {
                 level: RiskLevel::Low,

@@ -14,7 +14,7 @@ use crate::event::codec::{CodecError, read_json};
 use crate::event::control::Control;
 use crate::event::id::{PatchDigest, check_cve_id, check_package, check_patch_id, decision_id};
 use crate::event::limits::EventLimits;
-use crate::event::patch::{ClaimedPackage, Patch};
+use crate::event::patch::{ClaimedPackage, FileBefore, Origin, Patch};
 use crate::event::reason::Reason;
 use crate::event::record::{Batch, Handled, Record};
 use crate::event::timestamp::format_rfc3339;
@@ -28,6 +28,7 @@ use crate::stage::conclude::{Concluding, Contest};
 use crate::stage::fight::Fought;
 use crate::stage::join::join;
 use crate::stage::judge::Judges;
+use crate::stage::sources::Sources;
 use crate::stage::{self, Refused};
 use crate::table::Tables;
 
@@ -55,6 +56,8 @@ pub struct WargameParts {
     pub risk: RiskConfig,
     /// The wall clock; it enters headers alone.
     pub clock: Clock,
+    /// Where files of patches are looked up.
+    pub sources: Arc<Sources>,
     /// The models in force.
     pub models: Arc<Models>,
     /// What is replayed.
@@ -195,6 +198,7 @@ impl WargamePipeline {
             models: Some(&self.parts.models),
             picked: &picked,
             verdicts: &self.parts.tables.verdicts,
+            sources: &self.parts.sources,
         };
         let judged = judges.judge_one(&mut Default::default(), patch, &diff, &joined);
         let known = {
@@ -280,6 +284,18 @@ fn patch_of<'r>(request: &'r WargameRequest<'_>) -> Result<Patch<'r>, Refused> {
             name: claim.name.as_ref().into(),
         }),
         embedded: None,
+        files: request
+            .files
+            .iter()
+            .map(|file| FileBefore {
+                path: file.path.as_ref().into(),
+                before: file.before.as_borrowed(),
+            })
+            .collect(),
+        origin: request.origin.as_ref().map(|origin| Origin {
+            repository: origin.repository.as_ref().into(),
+            commit: origin.commit.as_ref().into(),
+        }),
     })
 }
 

@@ -17,6 +17,7 @@ use crate::log::topics::TopicsConfig;
 use crate::memory::MemoryConfig;
 use crate::pipeline::PipelineConfig;
 use crate::policy::{AbConfig, RiskConfig};
+use crate::stage::sources::SourcesConfig;
 use crate::table::{ApvConfig, OpenItemsConfig, TableBounds, VerdictsConfig};
 
 /// Names that others rely on, and the setting each stands for.
@@ -71,6 +72,8 @@ pub struct Settings {
     pub items: OpenItemsConfig,
     /// Bounds of the table of verdicts.
     pub verdicts: VerdictsConfig,
+    /// Where files of patches are looked up.
+    pub sources: SourcesConfig,
     /// The model that judges code.
     pub model: ModelConfig,
     /// The catalogue of exploits.

@@ -10,6 +10,7 @@ use crate::pipeline::Pipeline;
 use crate::policy::Sampler;
 use crate::role::error::RunError;
 use crate::role::process::{Role, Shared, wall_clock_ms};
+use crate::stage::sources::Sources;
 
 /// Runs the role until the process stops.
 pub(super) fn run(shared: &Shared<'_>, health: &Arc<Health>) -> Result<Counts, RunError> {
@@ -23,7 +24,8 @@ pub(super) fn run(shared: &Shared<'_>, health: &Arc<Health>) -> Result<Counts, R
         wall_clock_ms,
     )
     .with_models(Arc::clone(&shared.models))
-    .with_exploits(Arc::clone(&shared.catalogue));
+    .with_exploits(Arc::clone(&shared.catalogue))
+    .with_sources(Arc::new(Sources::of(&settings.sources)));
     let in_process = SecretKey::of_this_process();
     let sampler = Sampler::new(shared.key.unwrap_or(&in_process));
     let pipeline = pipeline.with_sampling(sampler, settings.ab);

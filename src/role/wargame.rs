@@ -10,6 +10,7 @@ use crate::ledger::Counts;
 use crate::pipeline::wargame::{WargameParts, WargamePipeline};
 use crate::role::error::RunError;
 use crate::role::process::{Role, Shared, wall_clock_ms};
+use crate::stage::sources::Sources;
 
 /// Runs the role until the process stops.
 pub(super) fn run(shared: &Shared<'_>, health: &Arc<Health>) -> Result<Counts, RunError> {
@@ -32,6 +33,7 @@ pub(super) fn run(shared: &Shared<'_>, health: &Arc<Health>) -> Result<Counts, R
         diffs: settings.diff.clone(),
         risk: settings.risk.clone(),
         clock: wall_clock_ms,
+        sources: Arc::new(Sources::of(&settings.sources)),
         models: Arc::clone(&shared.models),
         catalogue: Arc::clone(&shared.catalogue),
         ring: Arc::clone(&shared.ring),

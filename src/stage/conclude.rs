@@ -16,7 +16,7 @@ use crate::event::verdict::WargameVerdict;
 use crate::event::wargame::{Purpose, SecondLookRecord, Unheld, WargameRecord, WargameRequest};
 use crate::judge::code::sketched;
 use crate::judge::models::{Models, Picked};
-use crate::judge::{ADVISORY, is_remedied};
+use crate::judge::{ADVISORY, evidence_of, is_remedied};
 use crate::policy::{Policy, Question, SecondLook, Tried, decide, steps_of};
 use crate::stage::fight::Fought;
 use crate::stage::join::Joined;
@@ -221,7 +221,7 @@ impl Concluding<'_> {
         let evidence = if is_remedied(then) {
             // The rule is counted, not its refusals: those are facts of the table.
             let level = then.level.as_deref().unwrap_or_default();
-            vec![(ADVISORY, level.to_owned())]
+            vec![(evidence_of(then), level.to_owned())]
         } else {
             let p = then.p.filter(|_| then.judge == JudgeName::Forest);
             let steps = p.map_or_else(Vec::new, |p| steps_of(p, contest.request.facts.risk.level));

@@ -4,6 +4,7 @@ use crate::diff::Diff;
 use crate::event::control::Control;
 use crate::event::decision::RiskRecord;
 use crate::event::patch::Patch;
+use crate::judge::advisory::tree::Before;
 use crate::judge::code::{Asked, Scorer, Seen, Sketched};
 use crate::judge::models::{Models, Picked};
 use crate::judge::precedent::generator_hash;
@@ -12,6 +13,7 @@ use crate::policy::{RiskConfig, assess_risk};
 use crate::stage::Refused;
 use crate::stage::join::Joined;
 use crate::stage::recall::Recalled;
+use crate::stage::sources::Sources;
 use crate::table::VerdictTable;
 
 /// What judging found of one case.
@@ -23,6 +25,8 @@ pub struct Judged {
     pub risk: RiskRecord,
     /// What later candidates are compared with, if the forest has looked at it now.
     pub sketched: Option<Box<Sketched>>,
+    /// Whether more of the patch's files may be at hand later, so that this is not to be remembered.
+    pub is_provisional: bool,
 }
 
 /// What judging goes by, the same for all cases of a batch.
@@ -37,6 +41,8 @@ pub struct Judges<'a> {
     pub picked: &'a Picked,
     /// Earlier candidates.
     pub verdicts: &'a VerdictTable,
+    /// Where the files of a patch are looked up.
+    pub sources: &'a Sources,
 }
 
 impl Judges<'_> {
@@ -75,8 +81,21 @@ impl Judges<'_> {
         diff: &Diff<'_>,
         joined: &Joined,
     ) -> Judged {
+        let mut is_provisional = false;
         let mut judgement = match &joined.advisory {
-            Some(advisory) => judge::judge(diff, advisory, self.control),
+            Some(advisory) => {
+                let found = self.sources.find(patch, diff);
+                is_provisional = found.is_provisional;
+                let files: Vec<Before<'_>> = found
+                    .texts
+                    .iter()
+                    .map(|file| Before {
+                        path: &file.path,
+                        text: &file.text,
+                    })
+                    .collect();
+                judge::judge(diff, &files, advisory, self.control)
+            }
             None => Judgement::none(None),
         };
         let mut sketched = None;
@@ -110,6 +129,7 @@ impl Judges<'_> {
             judgement,
             risk,
             sketched,
+            is_provisional,
         }
     }
 }
@@ -121,5 +141,6 @@ fn again(recalled: &Recalled, control: &Control) -> Option<Judged> {
         judgement: Judgement::of_lasting(known.judgement.clone(), control)?,
         risk: known.risk.clone(),
         sketched: None,
+        is_provisional: false,
     })
 }

@@ -8,6 +8,7 @@ pub mod judge;
 pub mod read;
 pub mod recall;
 pub mod route;
+pub mod sources;
 mod telling;
 
 use crate::event::reason::Reason;

@@ -77,6 +77,7 @@ fn key(patch: &Patch<'_>, joined: &Joined, book: &Casebook, rules: &Rules) -> Op
             policy: rules.policy,
             verdicts: book.version(&patch.cve_id),
             generator: patch.generator.as_deref().map(generator_hash),
+            sources: patch.sources_digest(),
         })
     })
 }
@@ -99,7 +100,8 @@ impl Recalled {
         batch: &Batch,
         record: &Record,
     ) -> Option<Memo> {
-        if self.known.is_some() || judged.judgement.opinion == Opinion::Unavailable {
+        let settled = judged.judgement.opinion != Opinion::Unavailable && !judged.is_provisional;
+        if self.known.is_some() || !settled {
             return None;
         }
         let remembered = Remembered {

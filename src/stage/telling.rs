@@ -14,7 +14,7 @@ use crate::event::reason::Reason;
 use crate::event::record::{Output, Record};
 use crate::event::topic::Topic;
 use crate::event::verdict::{VerdictEvent, WargameVerdict, verdict_key};
-use crate::event::wargame::{ClaimRecord, Purpose, WargameRequest};
+use crate::event::wargame::{ClaimRecord, FileRecord, OriginRecord, Purpose, WargameRequest};
 use crate::exploit::Exploit;
 use crate::judge::code::Sketched;
 use crate::policy::{Question, is_blocking, urgency};
@@ -107,6 +107,19 @@ impl Telling<'_> {
             claimed: self.patch.package.as_ref().map(|claim| ClaimRecord {
                 ecosystem: claim.ecosystem,
                 name: Cow::Borrowed(&claim.name),
+            }),
+            files: self
+                .patch
+                .files
+                .iter()
+                .map(|file| FileRecord {
+                    path: Cow::Borrowed(&file.path),
+                    before: file.before.as_borrowed(),
+                })
+                .collect(),
+            origin: self.patch.origin.as_ref().map(|origin| OriginRecord {
+                repository: Cow::Borrowed(&origin.repository),
+                commit: Cow::Borrowed(&origin.commit),
             }),
             facts,
             source: self.source.clone(),

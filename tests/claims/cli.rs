@@ -21,10 +21,11 @@ const DATA_LIMIT: usize = /* 32 MiB */ 32 * 1_024 * 1_024;
 const CONTROL: &str = r#"{"key": "auto_approve", "value": true}
 {"key": "evidence.advisory.patch.demo", "value": {"agreed": 120, "n": 120}}
 {"key": "evidence.advisory.minor.demo", "value": {"agreed": 80, "n": 80}}
+{"key": "evidence.advisory-files.patch.demo", "value": {"agreed": 120, "n": 120}}
 "#;
 
 /// What becomes of each line of demo/patches.jsonl, in order: patch, disposition, reason.
-const EXPECTED: [(&str, &str, &str); 25] = [
+const EXPECTED: [(&str, &str, &str); 26] = [
     ("lodash-too-low", "queued", "judge_refuses"),
     ("lodash-good", "decided", "judge_confident"),
     ("jinja-good", "decided", "judge_confident"),
@@ -32,6 +33,7 @@ const EXPECTED: [(&str, &str, &str); 25] = [
     ("time-good", "decided", "judge_confident"),
     ("xtext-good", "decided", "judge_confident"),
     ("netty-good", "decided", "judge_confident"),
+    ("netty-whole", "decided", "judge_confident"),
     ("semver-wrong", "queued", "judge_refuses"),
     ("semver-good", "decided", "judge_confident"),
     ("semver-open", "queued", "advisory_inconclusive"),
@@ -46,8 +48,8 @@ const EXPECTED: [(&str, &str, &str); 25] = [
     ("time-hidden", "queued", "judge_unavailable"),
     ("urllib3-good", "queued", "apv_unknown"),
     ("xtext-broken", "dead", "diff_invalid"),
-    ("line 22", "dead", "invalid_json"),
-    ("line 23", "queued", "judge_unavailable"),
+    ("line 23", "dead", "invalid_json"),
+    ("line 24", "queued", "judge_unavailable"),
     ("tinystatic-right", "decided", "wargame_mitigated"),
     ("tinystatic-short", "queued", "still_exploitable"),
 ];
@@ -313,7 +315,7 @@ fn validate_gives_each_line_exactly_one_outcome() {
     let summary: Value = serde_json::from_slice(&to_file.stderr).unwrap();
     assert_eq!(
         summary["dispositions"],
-        json!({"decided": 7, "queued": 14, "wargame": 2, "compared": 0, "dead": 2})
+        json!({"decided": 8, "queued": 14, "wargame": 2, "compared": 0, "dead": 2})
     );
     assert_eq!(summary["lines"], 25);
     let outcomes: Vec<Value> = fs::read_to_string(&out)
@@ -393,6 +395,46 @@ fn validate_reads_past_a_line_that_is_too_long() {
         first["message"],
         "the value has 83886080 bytes, the limit max_record_bytes is 100000"
     );
+}
+
+#[test]
+fn check_judges_a_bump_on_the_whole_files_of_a_checkout() {
+    let (cve_id, diff) = sample("netty-whole");
+    let before = {
+        let patches = fs::read_to_string(data("patches.jsonl")).unwrap();
+        let line = patches.lines().find(|line| line.contains("netty-whole"));
+        let patch: Value = serde_json::from_str(line.unwrap()).unwrap();
+        patch["files"][0]["before"].as_str().unwrap().to_owned()
+    };
+    // The hunk shows a property, and no use of it.
+    let output = check(diff.as_bytes(), &cve_id, &[]);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("judge_unavailable"));
+
+    let tree = Files::new();
+    tree.write("pom.xml", &before);
+    let of = |tree: &Files| {
+        let root = tree.0.path().to_str().unwrap().to_owned();
+        check(diff.as_bytes(), &cve_id, &["--tree", &root])
+    };
+    let output = of(&tree);
+    assert_exit(&output, 0);
+    assert!(text(&output.stdout).contains("remedies, on whole files"));
+
+    // Another state of the project is for a person, and the hunk is not asked.
+    let other = Files::new();
+    other.write("pom.xml", before.replace("4.1.93.Final", "4.1.90.Final"));
+    let output = of(&other);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("files_disagree"));
+
+    // A link is not followed: then there is no such file.
+    let linked = Files::new();
+    let target = tree.0.path().join("pom.xml");
+    std::os::unix::fs::symlink(target, linked.0.path().join("pom.xml")).unwrap();
+    let output = of(&linked);
+    assert_exit(&output, 1);
+    assert!(text(&output.stdout).contains("judge_unavailable"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::cli::{Failure, output};
 use crate::event::codec::printable;
 use crate::event::reason::Disposition;
 use crate::event::topic::Topic;
+use crate::judge::ADVISORY_FILES;
 use crate::log::topics::TopicNames;
 
 /// What a row of the table tells.
@@ -96,6 +97,7 @@ impl Report<'_> {
             "{} patches in {:.1} s: {} approved, {} for a person, {} dead letters; {whole}.\n\
              evidence is assumed: {}, none for major ones.\n\
              In service it is counted from live wargames, and without it no bump is approved.\n\
+             netty-whole moves a property that its hunk shows no use of; it came with its file, and is judged on that.\n\
              Code is judged by the forest that comes with the program; without an exploit to try, a person decides what it is not sure of.\n\
              Two patches were tried: the exploit was replayed in a sandbox before and after each (bubblewrap; without it a person decides).\n\
              What a generator thinks of its own patch is read by nobody.\n\
@@ -138,13 +140,18 @@ impl Report<'_> {
 
     fn to_json(&self) -> Value {
         let outcomes: Vec<Value> = self.outcomes.rows().iter().flat_map(objects_of).collect();
-        let assumed: serde_json::Map<String, Value> = ASSUMED
-            .into_iter()
-            .map(|(level, agreed, n)| (level.to_owned(), json!({"agreed": agreed, "n": n})))
-            .collect();
+        let mut assumed = json!({});
+        for (judge, level, agreed, n) in ASSUMED {
+            if let Some(judges) = assumed.as_object_mut() {
+                let levels = judges.entry(judge).or_insert_with(|| json!({}));
+                if let Some(levels) = levels.as_object_mut() {
+                    levels.insert(level.to_owned(), json!({"agreed": agreed, "n": n}));
+                }
+            }
+        }
         json!({
             "outcomes": outcomes,
-            "assumed_evidence": {"advisory": assumed},
+            "assumed_evidence": assumed,
             "transactions": false,
             "seconds": self.took.as_secs_f64(),
         })
@@ -154,7 +161,14 @@ impl Report<'_> {
 fn assumed_text() -> String {
     let parts: Vec<String> = ASSUMED
         .iter()
-        .map(|(level, agreed, n)| format!("{agreed} of {n} for {level}-level bumps"))
+        .map(|(judge, level, agreed, n)| {
+            let on = if *judge == ADVISORY_FILES {
+                " on whole files"
+            } else {
+                ""
+            };
+            format!("{agreed} of {n} for {level}-level bumps{on}")
+        })
         .collect();
     parts.join(", ")
 }

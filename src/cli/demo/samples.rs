@@ -5,14 +5,19 @@ use serde::Deserialize;
 use crate::cli::{Exit, Failure};
 use crate::event::control::ControlValue;
 use crate::event::decision::EvidenceRecord;
+use crate::judge::{ADVISORY, ADVISORY_FILES};
 
 /// Facts of real CVEs, as Oráculo would send them.
 const VULNERABILITIES: &str = include_str!("../../../demo/apv.jsonl");
 /// Patches written for them, good and bad, as Eureka would send them.
 const PATCHES: &str = include_str!("../../../demo/patches.jsonl");
-/// Evidence of the advisory judge that is assumed, because nothing was tried live: level, agreed, n.
+/// Evidence of the advisory judge that is assumed, because nothing was tried live: its name, level, agreed, n.
 /// None for major bumps: they show what a lack of evidence means.
-pub(super) const ASSUMED: [(&str, u64, u64); 2] = [("patch", 120, 120), ("minor", 80, 80)];
+pub(super) const ASSUMED: [(&str, &str, u64, u64); 3] = [
+    (ADVISORY, "patch", 120, 120),
+    (ADVISORY, "minor", 80, 80),
+    (ADVISORY_FILES, "patch", 120, 120),
+];
 /// Who is said to have counted it.
 const WRITER: &str = "demo";
 
@@ -67,11 +72,11 @@ pub(super) fn vulnerabilities() -> impl Iterator<Item = (Option<String>, &'stati
 pub(super) fn assumed_settings() -> Result<Vec<(String, String)>, Failure> {
     ASSUMED
         .into_iter()
-        .map(|(level, agreed, n)| {
+        .map(|(judge, level, agreed, n)| {
             let value = ControlValue::Evidence(EvidenceRecord { agreed, n });
             let text =
                 serde_json::to_string(&value).map_err(|e| Failure::new(Exit::Internal, e))?;
-            Ok((format!("evidence.advisory.{level}.{WRITER}"), text))
+            Ok((format!("evidence.{judge}.{level}.{WRITER}"), text))
         })
         .collect()
 }

@@ -28,6 +28,7 @@ mod path;
 mod place;
 mod reason;
 mod requirement;
+pub mod tree;
 mod verdict;
 mod version;
 

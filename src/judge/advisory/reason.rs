@@ -49,12 +49,16 @@ pub enum NotABumpReason {
     IntegrityWithoutVersion,
     /// A digest disappears, or becomes one that can be forged.
     IntegrityDropped,
+    /// The whole lock file shows that an entry moves without the digest or the place that belong to it.
+    EntryIncomplete,
     /// A line changes but its lowest admitted version does not.
     VersionUnmoved,
     /// No version moves at all.
     NothingMoves,
     /// More places than the judge compares.
     TooManyPlaces,
+    /// Whole files differ in something other than the versions of named packages.
+    OtherChange,
 }
 
 /// Why the facts cannot settle a bump.
@@ -97,6 +101,12 @@ pub enum UnverifiableReason {
     VersionNotOfPath,
     /// The lines end as on Windows, or some do: the patch fits only a file that ends its lines alike.
     LineEnds,
+    /// The diff does not fit the text of a file that came as its text before.
+    FilesDisagree,
+    /// A file is not one of its format, before or after.
+    FileNotUnderstood,
+    /// The new version needs something that the lock file does not install.
+    DependenciesMove,
 }
 
 /// Why a bump does not remedy.
@@ -139,9 +149,11 @@ impl NotABumpReason {
             Self::InstallerOption => "installer_option",
             Self::IntegrityWithoutVersion => "integrity_without_version",
             Self::IntegrityDropped => "integrity_dropped",
+            Self::EntryIncomplete => "entry_incomplete",
             Self::VersionUnmoved => "version_unmoved",
             Self::NothingMoves => "nothing_moves",
             Self::TooManyPlaces => "too_many_places",
+            Self::OtherChange => "other_change",
         }
     }
 }
@@ -168,6 +180,9 @@ impl UnverifiableReason {
             Self::PreReleaseOfFix => "pre_release_of_fix",
             Self::VersionNotOfPath => "version_not_of_path",
             Self::LineEnds => "line_ends",
+            Self::FilesDisagree => "files_disagree",
+            Self::FileNotUnderstood => "file_not_understood",
+            Self::DependenciesMove => "dependencies_move",
         }
     }
 }

@@ -106,6 +106,7 @@ fn sealed_by_another(key: &str) -> Vec<u8> {
             level: Some("patch".into()),
             evidence: None,
             bumps: Vec::new(),
+            basis: None,
         },
         risk: RiskRecord {
             level: RiskLevel::Low,

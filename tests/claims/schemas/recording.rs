@@ -127,6 +127,7 @@ fn tried() -> Vec<Event> {
 fn concluded(asked: &[Event], catalogue: &Arc<Catalogue>, verdict: WargameVerdict) -> Vec<Event> {
     let limits = EventLimits::default();
     let pipeline = WargamePipeline::new(WargameParts {
+        sources: Default::default(),
         tables: Arc::new(tables(&limits)),
         config: PipelineConfig::default(),
         limits,
