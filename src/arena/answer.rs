@@ -152,7 +152,9 @@ fn check_one_reading(headers: &HeaderMap) -> Result<(), String> {
     }
     let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     match headers.get(TRANSFER_ENCODING) {
-        Some(coding) if !chunked(coding.as_bytes()) => Err("nobody undoes its transfer coding".to_owned()),
+        Some(coding) if !chunked(coding.as_bytes()) => {
+            Err("nobody undoes its transfer coding".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -161,8 +163,14 @@ fn check_one_reading(headers: &HeaderMap) -> Result<(), String> {
 fn decoded(headers: &HeaderMap, mut body: Vec<u8>) -> Result<Vec<u8>, String> {
     let mut codings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
-        let value = value.to_str().map_err(|_| "its coding is no word".to_owned())?;
-        codings.extend(value.split(',').map(|coding| coding.trim().to_ascii_lowercase()));
+        let value = value
+            .to_str()
+            .map_err(|_| "its coding is no word".to_owned())?;
+        codings.extend(
+            value
+                .split(',')
+                .map(|coding| coding.trim().to_ascii_lowercase()),
+        );
     }
     for coding in codings.iter().rev().filter(|coding| !coding.is_empty()) {
         body = match coding.as_str() {
@@ -198,9 +206,8 @@ fn text(headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
     };
     let encoding = match (Encoding::for_bom(body), named) {
         (Some((encoding, _)), _) => encoding,
-        (None, Some(label)) => {
-            Encoding::for_label(label.as_bytes()).ok_or_else(|| "nobody reads its charset".to_owned())?
-        }
+        (None, Some(label)) => Encoding::for_label(label.as_bytes())
+            .ok_or_else(|| "nobody reads its charset".to_owned())?,
         (None, None) => encoding_rs::UTF_8,
     };
     let (text, _, _) = encoding.decode(body);
@@ -211,7 +218,9 @@ fn charset(kind: &str) -> Option<String> {
     kind.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.to_owned())
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.to_owned())
     })
 }
 
@@ -263,17 +272,54 @@ mod tests {
         let with = |head: &str, body: &[u8]| [head.as_bytes(), b"\r\n\r\n", body].concat();
         let wide: Vec<u8> = "secret".bytes().flat_map(|byte| [byte, 0]).collect();
         for (bytes, closed) in [
-            (with("HTTP/1.1 200 OK\r\nContent-Length: 6", b"secret"), false),
+            (
+                with("HTTP/1.1 200 OK\r\nContent-Length: 6", b"secret"),
+                false,
+            ),
             (with("HTTP/1.0 200 OK", b"secret"), true),
-            (with("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked", b"3\r\nsec\r\n3;x\r\nret\r\n0\r\n\r\n"), false),
-            (with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6", b"secret"), false),
-            (with(&format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}", packed.len()), &packed), false),
-            (with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16le\r\nContent-Length: 12", &wide), false),
+            (
+                with(
+                    "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked",
+                    b"3\r\nsec\r\n3;x\r\nret\r\n0\r\n\r\n",
+                ),
+                false,
+            ),
+            (
+                with(
+                    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6",
+                    b"secret",
+                ),
+                false,
+            ),
+            (
+                with(
+                    &format!(
+                        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}",
+                        packed.len()
+                    ),
+                    &packed,
+                ),
+                false,
+            ),
+            (
+                with(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16le\r\nContent-Length: 12",
+                    &wide,
+                ),
+                false,
+            ),
         ] {
             let answer = read(&bytes, "GET", closed);
-            assert_eq!((answer.status, answer.body.as_str(), answer.broken), (Some(200), "secret", None));
+            assert_eq!(
+                (answer.status, answer.body.as_str(), answer.broken),
+                (Some(200), "secret", None)
+            );
         }
-        let head = read(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "HEAD", false);
+        let head = read(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n",
+            "HEAD",
+            false,
+        );
         assert_eq!((head.body.as_str(), head.broken), ("", None));
     }
 
@@ -304,7 +350,8 @@ mod tests {
     #[test]
     fn any_bytes_are_read_without_a_panic() {
         for cut in 0..60 {
-            let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc";
+            let bytes =
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc";
             get(bytes.get(..cut.min(bytes.len())).unwrap());
         }
         get(&[0xff; 300]);

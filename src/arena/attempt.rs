@@ -10,6 +10,7 @@ use tracing::warn;
 use super::answer::Answer;
 use super::client::{ANSWERS, ANSWERS_PATH, LIBRARY};
 use super::evidence::{Watch, limited};
+use super::guard::{Guard, PYTHON_DIRECTORY, Watched};
 use super::relay;
 use super::sandbox::{ArenaError, Ended, Ran, Run, Sandbox, ServiceRun, Work};
 use super::surroundings::{ARENA, Surroundings};
@@ -48,6 +49,8 @@ pub(super) struct Seen {
     pub(super) marks: usize,
     /// Why there could have been no evidence, where there was none.
     pub(super) tampered: Option<String>,
+    /// What the guard saw of an attack in one process with its library.
+    pub(super) watched: Option<Watched>,
 }
 
 /// Where something is tried.
@@ -67,6 +70,7 @@ struct Left {
     /// What evidence beside its answers is worth, if there is any.
     evidence: Option<Option<Strength>>,
     tampered: Option<String>,
+    watched: Option<Watched>,
 }
 
 impl Place<'_> {
@@ -108,6 +112,7 @@ impl Place<'_> {
             complete,
             marks,
             tampered: left.tampered,
+            watched: left.watched,
             ran,
         })
     }
@@ -154,6 +159,7 @@ impl Place<'_> {
             complete: exchange.is_complete && ran.ended == Ended::Exited(0),
             marks: 0,
             tampered: left.tampered,
+            watched: left.watched,
             ran,
         })
     }
@@ -172,19 +178,28 @@ impl Place<'_> {
         if exploit.service.is_none() {
             reads.push((self.tree.directory.clone(), "/target"));
         }
+        let guard = self.is_guarded(attempt).then(Guard::new);
+        let mut environment = self.environment(attempt.variant, drawn);
+        let mut fixtures = fixtures.clone();
+        if let Some(guard) = &guard {
+            guard.add(exploit.target.runtime, &mut fixtures, &mut environment);
+        }
         let run = Run {
             line,
-            environment: self.environment(attempt.variant, drawn),
+            environment,
             reads,
             writes: Vec::new(),
-            fixtures,
+            fixtures: &fixtures,
             limits: exploit.limits,
         };
         let own = exploit.fixtures(drawn);
-        let start = exploit.service.as_ref().map(|service| drawn.fill(&service.start));
+        let start = exploit
+            .service
+            .as_ref()
+            .map(|service| drawn.fill(&service.start));
         let service = exploit.service.as_ref().zip(start.as_deref());
-        let service =
-            service.map(|(service, start)| self.service(service, start, attempt.variant, drawn, &own));
+        let service = service
+            .map(|(service, start)| self.service(service, start, attempt.variant, drawn, &own));
         let mut session = self.sandbox.start(&run, service.as_ref())?;
         let places = match attempt.linger {
             Some(_) => places(attempt.matchers, drawn),
@@ -213,6 +228,7 @@ impl Place<'_> {
             None => watch.tampering(session.work()).or(limits),
             Some(_) => None,
         };
+        let watched = guard.and_then(|guard| guard.watched(session.work()));
         if let Some(keep) = self.keep
             && let Err(error) = session.work().copy_to(keep)
         {
@@ -222,7 +238,16 @@ impl Place<'_> {
             ran,
             evidence,
             tampered,
+            watched,
         })
+    }
+
+    /// Whether an attack runs in one process with a library.
+    fn is_guarded(&self, attempt: &Attempt<'_>) -> bool {
+        let exploit = self.exploit;
+        attempt.linger.is_some()
+            && exploit.service.is_none()
+            && exploit.target.kind == Kind::Library
     }
 
     /// Returns what a line sees of the harness.
@@ -240,7 +265,7 @@ impl Place<'_> {
             all.push(named("PYTHONPATH", LIBRARY));
         } else if target.kind == Kind::Library || matches!(target.origin, Origin::Package(_)) {
             all.push(named("NODE_PATH", "/target/node_modules"));
-            all.push(named("PYTHONPATH", "/target"));
+            all.push(named("PYTHONPATH", &format!("{PYTHON_DIRECTORY}:/target")));
         }
         all
     }
@@ -300,7 +325,11 @@ impl Place<'_> {
                 .iter()
                 .map(|(path, text)| (drawn.fill(path), drawn.fill(text)))
                 .collect(),
-            directories: service.directories.iter().map(|path| drawn.fill(path)).collect(),
+            directories: service
+                .directories
+                .iter()
+                .map(|path| drawn.fill(path))
+                .collect(),
             surroundings: Surroundings::drawn(drawn.get("work").unwrap_or("/srv/data")),
             port,
             within_s,
@@ -330,8 +359,12 @@ fn port_of(service: &Service, drawn: &Drawn) -> u16 {
 
 /// Returns where files would be that are evidence.
 fn places(matchers: &[Matcher], drawn: &Drawn) -> Vec<String> {
-    let files = matchers.iter().filter(|matcher| matcher.kind == MatcherKind::File);
-    files.filter_map(|matcher| Some(drawn.fill(matcher.file()?))).collect()
+    let files = matchers
+        .iter()
+        .filter(|matcher| matcher.kind == MatcherKind::File);
+    files
+        .filter_map(|matcher| Some(drawn.fill(matcher.file()?)))
+        .collect()
 }
 
 /// Returns what the evidence of a run is worth, if there is any.

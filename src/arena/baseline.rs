@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::guard::Watched;
 use super::report::RunReport;
 use crate::event::id::hex;
 
@@ -25,6 +26,8 @@ pub(super) struct Baseline {
     pub(super) runs: Vec<RunReport>,
     /// How often each variant said that it was delivered.
     pub(super) marks: BTreeMap<String, usize>,
+    /// What the guard saw of each variant.
+    pub(super) watched: BTreeMap<String, Watched>,
 }
 
 /// The baselines of an arena.
@@ -113,6 +116,7 @@ mod tests {
             let empty = Baseline {
                 runs: Vec::new(),
                 marks: BTreeMap::new(),
+                watched: BTreeMap::new(),
             };
             baselines.keep(n.to_string(), empty);
         }

@@ -112,7 +112,10 @@ impl Cgroups {
 
     /// Kills what runs of dead owners left behind, and removes their groups.
     pub(super) fn end_runs_of(&self, owners: &[String]) {
-        let groups = self.parents().into_iter().filter_map(|parent| fs::read_dir(parent).ok());
+        let groups = self
+            .parents()
+            .into_iter()
+            .filter_map(|parent| fs::read_dir(parent).ok());
         for entry in groups.flatten().filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             if owners.iter().any(|owner| name.starts_with(owner.as_str())) {
@@ -192,7 +195,9 @@ impl Group {
 
     /// Returns the numbers of all processes in it; none where there are no groups.
     pub(super) fn processes(&self) -> Vec<u32> {
-        self.directories.first().map_or_else(Vec::new, |directory| processes(directory))
+        self.directories
+            .first()
+            .map_or_else(Vec::new, |directory| processes(directory))
     }
 
     /// Returns which bounds the run met.

@@ -92,19 +92,26 @@ impl Watch {
     pub(super) fn tampering(mut self, work: &Work) -> Option<String> {
         self.end();
         let seen = self.seen.lock();
-        self.places.iter().find_map(|place| {
-            let name = place.rsplit('/').next().unwrap_or(place);
-            if seen.touched.contains(name) {
-                return Some("the place of the evidence was written to, and the evidence is not there".to_owned());
-            }
-            is_blocked(work, place)
-                .map(|why| format!("no evidence could have come to its place: {why}"))
-        })
-        .or_else(|| {
-            let full = seen.is_full.then_some("there was no room for evidence");
-            let flood = seen.overflowed.then_some("more happened at the place of the evidence than can be watched");
-            full.or(flood).map(str::to_owned)
-        })
+        self.places
+            .iter()
+            .find_map(|place| {
+                let name = place.rsplit('/').next().unwrap_or(place);
+                if seen.touched.contains(name) {
+                    return Some(
+                        "the place of the evidence was written to, and the evidence is not there"
+                            .to_owned(),
+                    );
+                }
+                is_blocked(work, place)
+                    .map(|why| format!("no evidence could have come to its place: {why}"))
+            })
+            .or_else(|| {
+                let full = seen.is_full.then_some("there was no room for evidence");
+                let flood = seen
+                    .overflowed
+                    .then_some("more happened at the place of the evidence than can be watched");
+                full.or(flood).map(str::to_owned)
+            })
     }
 
     fn end(&mut self) {
@@ -168,18 +175,26 @@ fn is_blocked(work: &Work, place: &str) -> Option<&'static str> {
     let mut at = PathBuf::new();
     let parts: Vec<_> = Path::new(place).components().collect();
     for (nth, part) in parts.iter().enumerate() {
-        let above = if at.as_os_str().is_empty() { Path::new(".") } else { &at };
+        let above = if at.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &at
+        };
         match statat(root, above, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::Directory => {
                 return Some("a directory above it is none");
             }
             // Whoever runs in there owns it.
-            Ok(found) if found.st_mode & 0o300 != 0o300 => return Some("its directory cannot be written to"),
+            Ok(found) if found.st_mode & 0o300 != 0o300 => {
+                return Some("its directory cannot be written to");
+            }
             Ok(_) => {}
             // What is above it may be made by the attack itself.
             Err(_) => return None,
         }
-        let Component::Normal(name) = part else { return None };
+        let Component::Normal(name) = part else {
+            return None;
+        };
         at.push(name);
         if nth + 1 == parts.len()
             && let Ok(found) = statat(root, &at, AtFlags::SYMLINK_NOFOLLOW)
@@ -224,7 +239,7 @@ mod tests {
         assert_eq!(watched(|_| ()), None);
         assert_eq!(
             watched(|at| {
-                fs::write(at.join("other"), "x").unwrap();
+                fs::write(at.join("else"), "x").unwrap();
                 fs::create_dir(at.join("sub")).unwrap();
             }),
             None

@@ -159,7 +159,10 @@ pub fn filter() -> Result<Vec<u8>, FilterError> {
             .collect()
     };
     rules.insert(of_arch(IOCTL), requests(1, &TYPING).map_err(failed)?);
-    rules.insert(of_arch(PRCTL), requests(0, &[PR_SET_SECCOMP]).map_err(failed)?);
+    rules.insert(
+        of_arch(PRCTL),
+        requests(0, &[PR_SET_SECCOMP]).map_err(failed)?,
+    );
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
@@ -175,7 +178,11 @@ pub fn filter() -> Result<Vec<u8>, FilterError> {
     Ok(all.iter().flat_map(encoded).collect())
 }
 
-fn is(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+fn is(
+    argument: u8,
+    operator: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, seccompiler::BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
 }
 

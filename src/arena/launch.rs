@@ -238,16 +238,20 @@ impl Launch<'_> {
     fn walls(&self, inside: &Inside<'_>, part: &str, shares_loopback: bool) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut say = |text: &[&str]| words.extend(text.iter().map(|word| (*word).to_owned()));
-        let Surroundings {
-            host, id, work, ..
-        } = inside.surroundings;
+        let Surroundings { host, id, work, .. } = inside.surroundings;
         let id = id.to_string();
         say(&["--unshare-all", "--unshare-user", "--disable-userns"]);
         if shares_loopback {
             say(&["--share-net"]);
         }
         say(&["--uid", &id, "--gid", &id, "--cap-drop", "ALL"]);
-        say(&["--die-with-parent", "--new-session", "--hostname", host, "--clearenv"]);
+        say(&[
+            "--die-with-parent",
+            "--new-session",
+            "--hostname",
+            host,
+            "--clearenv",
+        ]);
         let slot = self.slot.join(part);
         let at = |name: &str| slot.join(name).display().to_string();
         say(&["--bind", &at("root"), "/", "--ro-bind", "/usr", "/usr"]);
@@ -261,7 +265,11 @@ impl Launch<'_> {
             say(&["--ro-bind-try", shared, shared]);
         }
         say(&["--proc", "/proc", "--dev", "/dev"]);
-        for (name, to) in [("work", work.as_str()), ("tmp", "/tmp"), ("shm", "/dev/shm")] {
+        for (name, to) in [
+            ("work", work.as_str()),
+            ("tmp", "/tmp"),
+            ("shm", "/dev/shm"),
+        ] {
             say(&["--bind", &at(name), to]);
         }
         for bind in &inside.binds {

@@ -21,6 +21,7 @@ mod client;
 mod evidence;
 mod excerpt;
 mod filter;
+mod guard;
 mod identity;
 mod launch;
 mod probe;

@@ -169,7 +169,10 @@ fn apart(sandbox: &Sandbox) -> Result<Wall, ArenaError> {
     let seen = String::from_utf8_lossy(&seen).into_owned();
     let names = |word: &str| seen.to_lowercase().contains(word);
     // The first process of its sandbox is the service itself: no line of the harness is in there.
-    let is_alone = names("srv") && !["crisol", "bwrap", "arena", "case"].iter().any(|word| names(word));
+    let is_alone = names("srv")
+        && !["crisol", "bwrap", "arena", "case"]
+            .iter()
+            .any(|word| names(word));
     let mut wall = wall(
         "service apart",
         "the client, the relay and the first process from the service under test",
@@ -196,7 +199,13 @@ fn probes(port: u16, drops_root: bool, grouped: bool) -> Vec<Probe> {
     let socket = |family: u32, kind: u32, protocol: u32| {
         format!("perl -e 'exit(socket(my $s, {family}, {kind}, {protocol}) ? 0 : 1)'")
     };
-    let families = [socket(40, 1, 0), socket(17, 3, 0), socket(16, 3, 16), socket(38, 5, 0), socket(2, 3, 1)];
+    let families = [
+        socket(40, 1, 0),
+        socket(17, 3, 0),
+        socket(16, 3, 16),
+        socket(38, 5, 0),
+        socket(2, 3, 1),
+    ];
     let mut all = vec![
         probe(
             "network",

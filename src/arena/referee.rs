@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::attempt::{Attempt, Place};
 use super::baseline::{self, Baseline, Baselines};
+use super::guard::{Watched, meddling};
 use super::report::{Outcome, Phase, Report, RunReport, millis};
 use super::sandbox::{ArenaError, Sandbox};
 use super::tamper::names_harness;
@@ -62,6 +63,8 @@ struct Game<'a> {
     key: Option<String>,
     /// What everything is drawn from.
     seed: Seed,
+    /// Whether both targets are of a registry.
+    is_bump: bool,
 }
 
 /// What came of a variant.
@@ -71,6 +74,8 @@ struct Tried {
     marks: usize,
     /// How the patch kept evidence from coming to be, or told surroundings apart.
     tampered: Option<String>,
+    /// What the guard saw in the last run.
+    watched: Option<Watched>,
 }
 
 /// How often each variant is tried on the patched tree.
@@ -88,6 +93,8 @@ struct Shown {
     silent: Option<String>,
     /// How often each variant said that it was delivered.
     marks: BTreeMap<String, usize>,
+    /// What the guard saw of each variant.
+    watched: BTreeMap<String, Watched>,
 }
 
 /// A verdict with what there is to say of it.
@@ -134,6 +141,7 @@ impl<'a> Referee<'a> {
             reused: false,
             key: None,
             seed: Seed::new(Uuid::new_v4().into_bytes()),
+            is_bump: false,
         };
         let (verdict, detail) = match game.play(patch, progress) {
             Ok(found) => found,
@@ -191,6 +199,7 @@ impl Game<'_> {
             }
             Err(TargetError::Arena(error)) => return Err(error.into()),
         };
+        self.is_bump = pair.is_bump;
         self.targets = vec![pair.vulnerable.name.clone(), pair.patched.name.clone()];
 
         if let Some(keep) = self.referee.keep {
@@ -254,6 +263,7 @@ impl Game<'_> {
         Ok(Some(Shown {
             silent: None,
             marks: known.marks,
+            watched: known.watched,
         }))
     }
 
@@ -277,7 +287,14 @@ impl Game<'_> {
         }
         let shown = Shown {
             silent,
-            marks: before.iter().map(|one| (one.variant.clone(), one.marks)).collect(),
+            marks: before
+                .iter()
+                .map(|one| (one.variant.clone(), one.marks))
+                .collect(),
+            watched: before
+                .iter()
+                .filter_map(|one| Some((one.variant.clone(), one.watched.clone()?)))
+                .collect(),
         };
         if shown.silent.is_none()
             && let (Some(baselines), Some(key)) = (self.referee.baselines, self.key.take())
@@ -285,6 +302,7 @@ impl Game<'_> {
             let baseline = Baseline {
                 runs: self.runs.clone(),
                 marks: shown.marks.clone(),
+                watched: shown.watched.clone(),
             };
             baselines.keep(key, baseline);
         }
@@ -300,8 +318,19 @@ impl Game<'_> {
             let known = before.marks.get(&one.variant).copied();
             one.marks > known.unwrap_or(0)
         });
-        let more = more.map(|one| format!("{} reports its delivery more often than before", one.variant));
-        let told = |one: &Tried| Some(format!("{}: {}", one.variant, one.tampered.as_deref()?));
+        let more = more.map(|one| {
+            format!(
+                "{} reports its delivery more often than before",
+                one.variant
+            )
+        });
+        let told = |one: &Tried| {
+            let known = before.watched.get(&one.variant);
+            // What a registry has of a package is not the patch's doing.
+            let meddling = || meddling(known, one.watched.as_ref()).filter(|_| !self.is_bump);
+            let how = one.tampered.clone().or_else(meddling)?;
+            Some(format!("{}: {how}", one.variant))
+        };
         more.or_else(|| after.iter().find_map(told))
     }
 
@@ -331,7 +360,9 @@ impl Game<'_> {
     fn shuffled<'t, T>(&self, things: &'t [T], label: impl Fn(&T) -> String) -> Vec<&'t T> {
         let mut all: Vec<&T> = things.iter().collect();
         all.sort_by_key(|thing| {
-            let drawn = self.exploit.draw(&self.seed, &["order/", &label(thing)].concat());
+            let drawn = self
+                .exploit
+                .draw(&self.seed, &["order/", &label(thing)].concat());
             drawn.canary().to_owned()
         });
         all
@@ -371,7 +402,13 @@ impl Game<'_> {
             for nth in 0..TRIES {
                 let label = format!("phase1/{}/{nth}", variant.name);
                 let drawn = exploit.draw(&self.seed, &label);
-                let tried = self.attempt(Phase::Phase1, tree, variant, &drawn, self.linger(&label, false))?;
+                let tried = self.attempt(
+                    Phase::Phase1,
+                    tree,
+                    variant,
+                    &drawn,
+                    self.linger(&label, false),
+                )?;
                 let works = tried.outcome == Outcome::Exploited;
                 if works || nth + 1 == TRIES {
                     all.push(tried);
@@ -409,10 +446,13 @@ impl Game<'_> {
                 let is_long = round == 1 && looked_at.as_ref() == Some(&variant.name);
                 let linger = self.linger(&label, is_long);
                 let mut tried = self.attempt(Phase::Phase2, tree, variant, &drawn, linger)?;
-                let was_blocked = worst.as_ref().is_some_and(|one| one.outcome == Outcome::Blocked);
+                let was_blocked = worst
+                    .as_ref()
+                    .is_some_and(|one| one.outcome == Outcome::Blocked);
                 if round == 1 && was_blocked && tried.outcome == Outcome::Exploited {
                     tried.outcome = Outcome::Blocked;
-                    tried.tampered = Some("it is blocked in some surroundings and works in others".to_owned());
+                    tried.tampered =
+                        Some("it is blocked in some surroundings and works in others".to_owned());
                 }
                 worst = Some(match worst {
                     Some(worst) if rank(worst.outcome) >= rank(tried.outcome) => Tried {
@@ -427,7 +467,10 @@ impl Game<'_> {
                     },
                     None => tried,
                 });
-                if worst.as_ref().is_some_and(|one| one.outcome == Outcome::Exploited || one.tampered.is_some()) {
+                if worst
+                    .as_ref()
+                    .is_some_and(|one| one.outcome == Outcome::Exploited || one.tampered.is_some())
+                {
                     break;
                 }
             }
@@ -464,6 +507,7 @@ impl Game<'_> {
             outcome,
             marks: seen.marks,
             tampered: seen.tampered.filter(|_| outcome == Outcome::Blocked),
+            watched: seen.watched,
         })
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::baseline::Baselines;
-use super::referee::Referee;
 use super::probe::Wall;
+use super::referee::Referee;
 use super::sandbox::{ArenaError, Sandbox, SandboxConfig, standing};
 use super::target::{BuildError, Targets, TargetsConfig};
 use crate::guard::breaker::{Breaker, BreakerPolicy};

@@ -253,7 +253,13 @@ impl Sandbox {
     ) -> Result<Session, ArenaError> {
         let slot = Slot::make(&self.directory)?;
         let own = Surroundings::drawn(ARENA);
-        let binds = slot.stage(super::launch::CLIENT, &own, &run.reads, &run.writes, run.fixtures)?;
+        let binds = slot.stage(
+            super::launch::CLIENT,
+            &own,
+            &run.reads,
+            &run.writes,
+            run.fixtures,
+        )?;
         let beside = service.map(|service| slot.beside(service)).transpose()?;
         let first_id = self.is_root.then(|| {
             let (random, _) = Uuid::new_v4().as_u64_pair();
@@ -266,20 +272,22 @@ impl Sandbox {
             limits: run.limits,
             by_process: self.cgroups.bounds() == Bounds::Rlimits,
             first_id,
-            service: beside.map(|binds| (service, binds)).and_then(|(service, binds)| {
-                let service = service?;
-                Some(Beside {
-                    inside: Inside {
-                        binds,
-                        environment: &service.environment,
-                        surroundings: &service.surroundings,
-                        line: service.line,
-                    },
-                    tree: service.tree,
-                    port: service.port,
-                    within_s: service.within_s,
-                })
-            }),
+            service: beside
+                .map(|binds| (service, binds))
+                .and_then(|(service, binds)| {
+                    let service = service?;
+                    Some(Beside {
+                        inside: Inside {
+                            binds,
+                            environment: &service.environment,
+                            surroundings: &service.surroundings,
+                            line: service.line,
+                        },
+                        tree: service.tree,
+                        port: service.port,
+                        within_s: service.within_s,
+                    })
+                }),
             inside: Inside {
                 binds,
                 environment: &run.environment,

@@ -23,7 +23,10 @@ const SYSTEM: [(&str, &str); 4] = [
         "/etc/nsswitch.conf",
         "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n",
     ),
-    ("/etc/resolv.conf", "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n"),
+    (
+        "/etc/resolv.conf",
+        "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n",
+    ),
 ];
 
 /// What a sandbox looks like from inside.
@@ -45,7 +48,9 @@ impl Surroundings {
         let random = Uuid::new_v4();
         let [a, b, c, d, e, ..] = *random.as_bytes();
         let of = |list: &[&'static str; 8], byte: u8| {
-            list.get(usize::from(byte) % list.len()).copied().unwrap_or("app")
+            list.get(usize::from(byte) % list.len())
+                .copied()
+                .unwrap_or("app")
         };
         let text = random.simple().to_string();
         Self {
@@ -100,7 +105,10 @@ mod tests {
         for surroundings in [&one, &other] {
             let told = format!("{surroundings:?}{:?}", surroundings.files());
             for word in ["crisol", "arena", "wargame", "65533"] {
-                assert!(!told.to_lowercase().contains(&format!("\"{word}")), "{told}");
+                assert!(
+                    !told.to_lowercase().contains(&format!("\"{word}")),
+                    "{told}"
+                );
             }
             assert!((1_000..10_000).contains(&surroundings.id));
         }

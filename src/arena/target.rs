@@ -169,6 +169,8 @@ pub struct Pair {
     pub vulnerable: Tree,
     /// After it.
     pub patched: Tree,
+    /// Whether both are as a registry has them.
+    pub is_bump: bool,
 }
 
 impl Pair {
@@ -306,6 +308,7 @@ impl Targets {
                             .tree(sandbox, &before)
                             .map_err(TargetError::Vulnerable)?,
                         patched: self.tree(sandbox, &after).map_err(blamed)?,
+                        is_bump: true,
                     });
                 }
                 let before = Recipe::of(package, &package.vulnerable, &package.extra_vulnerable);
@@ -323,6 +326,7 @@ impl Targets {
         Ok(Pair {
             vulnerable,
             patched,
+            is_bump: false,
         })
     }
 

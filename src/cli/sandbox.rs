@@ -29,7 +29,11 @@ pub(super) fn sandbox(
     } else {
         let rows = walls.iter().map(|wall| {
             let holds = if wall.holds { "yes" } else { "NO" };
-            vec![wall.name.to_owned(), holds.to_owned(), wall.protects.to_owned()]
+            vec![
+                wall.name.to_owned(),
+                holds.to_owned(),
+                wall.protects.to_owned(),
+            ]
         });
         output::table(&["wall", "holds", "protects"], rows);
         println!("bounds on memory and processes: {}", output::word(&bounds));

@@ -127,6 +127,7 @@ mod tests {
 
     fn report(exploit: &str, verdict: WargameVerdict) -> Report {
         Report {
+            seed: String::new(),
             exploit: exploit.to_owned(),
             verdict,
             detail: None,

@@ -19,8 +19,8 @@ pub(super) struct Slot {
 
 /// Below these a sandbox sees something else than the root that is made for it.
 const COVERED: [&str; 12] = [
-    "/usr/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/proc/", "/dev/", "/tmp/", "/case/", "/target/",
-    "/arena/",
+    "/usr/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/proc/", "/dev/", "/tmp/",
+    "/case/", "/target/", "/arena/",
 ];
 
 impl Slot {
@@ -76,10 +76,17 @@ impl Slot {
         binds.extend(writes.iter().map(|write| bind(write, true)));
         let root = self.directory.join("stage").join(part).join("root");
         let mut files = surroundings.files();
-        files.extend(fixtures.iter().map(|(path, text)| (path.clone(), text.clone())));
+        files.extend(
+            fixtures
+                .iter()
+                .map(|(path, text)| (path.clone(), text.clone())),
+        );
         for (nth, (path, text)) in files.iter().enumerate() {
             if COVERED.iter().any(|above| path.starts_with(above)) {
-                let from = self.directory.join("fixtures").join(format!("{part}-{nth}"));
+                let from = self
+                    .directory
+                    .join("fixtures")
+                    .join(format!("{part}-{nth}"));
                 write(&from, text)?;
                 binds.push(Bind {
                     from,
@@ -98,7 +105,8 @@ impl Slot {
         let work = self.directory.join("stage").join(SERVICE).join("work");
         for directory in &service.directories {
             let directory = work.join(directory);
-            fs::create_dir_all(&directory).map_err(io_error(format!("make {}", directory.display())))?;
+            fs::create_dir_all(&directory)
+                .map_err(io_error(format!("make {}", directory.display())))?;
         }
         for (path, text) in &service.files {
             write(&work.join(path), text)?;

@@ -22,6 +22,7 @@ fn facts(packages: &[(Ecosystem, &str, &str)]) -> ApvFacts {
     let facts = packages
         .iter()
         .map(|(ecosystem, name, fixed)| PackageFacts {
+            withdrawn: false,
             ecosystem: *ecosystem,
             name: (*name).into(),
             affected: [format!("<{fixed}").into()].into(),
@@ -31,6 +32,7 @@ fn facts(packages: &[(Ecosystem, &str, &str)]) -> ApvFacts {
             severity: Severity::High,
         });
     ApvFacts {
+        withdrawn: false,
         packages: facts.collect(),
         kev: false,
         epss: None,

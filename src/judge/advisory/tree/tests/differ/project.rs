@@ -246,6 +246,7 @@ impl Bump {
         let v = if self.format == Format::Go { "v" } else { "" };
         let text = |(a, b, c): Version| format!("{v}{a}.{b}.{c}");
         let package = PackageFacts {
+            withdrawn: false,
             ecosystem: self.format.ecosystem(),
             name: self.format.package().into(),
             affected: [
@@ -259,6 +260,7 @@ impl Bump {
             severity: Severity::High,
         };
         ApvFacts {
+            withdrawn: false,
             packages: [package].into(),
             kev: false,
             epss: None,
