@@ -21,7 +21,8 @@ const LIKELY_EPSS: f32 = 0.1;
 /// Returns the urgency of an item from severity, exploitation and reason.
 ///
 /// Known or likely exploitation moves an item up by one step, as does an exploit that works; what the judge refuses
-/// comes last, because another candidate is the way forward, and an approval that is taken back first.
+/// comes last, because another candidate is the way forward, as does what is about a withdrawn advisory, and an
+/// approval that is taken back first.
 pub fn urgency(reason: Reason, severity: Severity, kev: bool, epss: Option<f32>) -> Urgency {
     let by_severity: u8 = match severity {
         Severity::Critical | Severity::Unknown => 2,
@@ -31,7 +32,7 @@ pub fn urgency(reason: Reason, severity: Severity, kev: bool, epss: Option<f32>)
     };
     let exploited = kev || epss.is_some_and(|p| p >= LIKELY_EPSS);
     let priority = match reason {
-        Reason::JudgeRefuses => 5,
+        Reason::JudgeRefuses | Reason::ApvWithdrawn => 5,
         // It was shipped.
         Reason::ComparisonRefutes => 1,
         // The vulnerability is real here, and a patch that looks right is not.
@@ -59,6 +60,7 @@ mod tests {
         assert_eq!(of(Reason::NoExploit, Severity::Critical, false), 2);
         assert_eq!(of(Reason::NoExploit, Severity::Low, false), 5);
         assert_eq!(of(Reason::JudgeRefuses, Severity::Critical, true), 5);
+        assert_eq!(of(Reason::ApvWithdrawn, Severity::Critical, true), 5);
         assert_eq!(
             urgency(Reason::NoExploit, Severity::High, false, Some(0.5)).priority,
             2

@@ -204,12 +204,12 @@ impl<'r, 'a> HunkReading<'r, 'a> {
             Read::Mark(mark) => self.kept_mark(mark, entry),
             Read::Registry => self.registered.push(entry),
             Read::Poison(reason, package) => {
-                self.poisoned.push((reason, entry));
                 match package {
+                    None => self.poisoned.push((reason, entry)),
                     Some(package) if self.is_named(&package) => {
                         self.poisons.push((reason, package));
                     }
-                    _ => {}
+                    Some(_) => {}
                 }
                 // A poison of another package may still name an affected one.
                 if self.mentions(line) {
@@ -610,11 +610,10 @@ impl<'r, 'a> HunkReading<'r, 'a> {
                 self.reading.stays.push(Stay { file, place });
             }
         }
-        let poisoned = std::mem::take(&mut self.poisoned);
-        for (entry, version) in std::mem::take(&mut self.stayed) {
-            if poisoned.iter().any(|(_, poisoned)| *poisoned == entry) {
-                self.not_understood(version);
-            }
+        let is_poisoned = |entry| self.poisoned.iter().any(|(_, poisoned)| *poisoned == entry);
+        let doubtful = self.stayed.iter().find(|(entry, _)| is_poisoned(*entry));
+        if let Some((_, version)) = doubtful {
+            self.not_understood(version);
         }
     }
 

@@ -41,7 +41,8 @@ impl<'a> PythonLock<'a> {
             TomlLine::Open(_) | TomlLine::Close | TomlLine::Literal(..) | TomlLine::Blank => {
                 Read::IDLE
             }
-            TomlLine::Element(_) | TomlLine::LongText | TomlLine::Other => Read::NOTHING,
+            TomlLine::Other => self.nested(line),
+            TomlLine::Element(_) | TomlLine::LongText => Read::NOTHING,
         }
     }
 
@@ -158,6 +159,18 @@ impl<'a> PythonLock<'a> {
             // The only one.
             (None, false) if !inside.contains("source") => Read::IDLE,
             _ => Read::NOTHING,
+        }
+    }
+
+    /// Reads a table with a table in it: `{ name = "a", version = "1", source = { … } }`.
+    fn nested(&self, line: &'a str) -> Read<'a> {
+        let name = line
+            .trim_start()
+            .strip_prefix("{ name = \"")
+            .and_then(|rest| rest.split_once('"'));
+        match name {
+            Some((name, rest)) => self.with_source(line, Package::named(name), rest),
+            None => Read::NOTHING,
         }
     }
 

@@ -4,19 +4,6 @@ use super::*;
 
 const NET: &str = "golang.org/x/net";
 
-fn net() -> ApvFacts {
-    facts(vec![package(Ecosystem::Go, NET, "<0.17.0", "0.17.0")])
-}
-
-fn log4j() -> ApvFacts {
-    facts(vec![package(
-        Ecosystem::Maven,
-        "org.apache.logging.log4j:log4j-core",
-        ">=2.0-beta9,<2.3.1;>=2.4,<2.12.2;>=2.13.0,<2.15.0",
-        "2.3.1;2.12.2;2.15.0",
-    )])
-}
-
 fn sum(letter: &str) -> String {
     format!("h1:{}=", letter.repeat(43))
 }

@@ -1,12 +1,18 @@
 //! Claims about whole diffs, through the real parser.
 
+mod bookkeeping;
+mod context;
 mod evasion;
 mod facts;
 mod go_and_maven;
+mod moved;
 mod npm;
+mod order;
 mod properties;
 mod python;
+mod ranges;
 mod rust;
+mod sections;
 
 use std::fmt::Write as _;
 
@@ -53,6 +59,29 @@ fn lodash() -> ApvFacts {
     )])
 }
 
+fn time() -> ApvFacts {
+    facts(vec![package(
+        Ecosystem::CratesIo,
+        "time",
+        "<0.2.23;>=0.3.0,<0.3.5",
+        "0.2.23;0.3.5",
+    )])
+}
+
+fn net() -> ApvFacts {
+    let name = "golang.org/x/net";
+    facts(vec![package(Ecosystem::Go, name, "<0.17.0", "0.17.0")])
+}
+
+fn log4j() -> ApvFacts {
+    facts(vec![package(
+        Ecosystem::Maven,
+        "org.apache.logging.log4j:log4j-core",
+        ">=2.0-beta9,<2.3.1;>=2.4,<2.12.2;>=2.13.0,<2.15.0",
+        "2.3.1;2.12.2;2.15.0",
+    )])
+}
+
 fn django() -> ApvFacts {
     facts(vec![package(
         Ecosystem::PyPi,
@@ -80,6 +109,23 @@ fn diff_of(files: &[(&str, &str)]) -> String {
         .unwrap();
     }
     text
+}
+
+/// Writes a diff of one file whose hunk has a heading.
+fn diff_below(heading: &str, path: &str, lines: &str) -> String {
+    diff_of(&[(path, lines)]).replacen(" @@\n", &format!(" @@ {heading}\n"), 1)
+}
+
+/// Asserts that each bump remedies, and that it does not with the same lines but for one.
+///
+/// Each case: the file, the lines with `{}` in them, what stands there, its good twin, and the code of the
+/// former.
+fn twins(facts: &ApvFacts, cases: &[(&str, &str, &str, &str, &str)]) {
+    for (path, lines, bad, good, expected) in cases {
+        let with = |part: &str| code(path, &lines.replace("{}", part), facts);
+        assert_eq!(with(bad), *expected, "{path}: {bad}");
+        assert_eq!(with(good), "remedies", "{path}: {good}");
+    }
 }
 
 /// Assesses a diff by facts that are read for the first time.

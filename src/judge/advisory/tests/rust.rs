@@ -2,15 +2,6 @@
 
 use super::*;
 
-fn time() -> ApvFacts {
-    facts(vec![package(
-        Ecosystem::CratesIo,
-        "time",
-        ">=0.2.7,<0.2.23;>=0.3.0,<0.3.5",
-        "0.2.23;0.3.5",
-    )])
-}
-
 #[test]
 fn all_forms_of_cargo_requirements_are_read() {
     let good = [
