@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -120,6 +121,7 @@ pub(super) fn put(shelf: &Path, digest: &str, built: &Path) -> io::Result<Shelve
     let place = shelf.join(digest);
     let new = shelf.join(format!("new-{}", Uuid::new_v4().simple()));
     fs::create_dir(&new)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755))?;
     fs::rename(built, new.join(TREE))?;
     fs::write(
         new.join(MANIFEST),

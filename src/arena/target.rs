@@ -6,10 +6,13 @@
 //! wargame has for itself.
 
 mod archive;
+mod config;
+mod error;
 mod files;
 mod inside;
 mod npm;
 mod pypi;
+mod recipe;
 mod scope;
 
 use std::fs::{self, File};
@@ -19,27 +22,26 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub use self::config::TargetsConfig;
+use self::error::blamed;
+pub use self::error::{BuildError, TargetError};
 use self::files::{copy_all, make, readable};
 use self::inside::Site;
+use self::recipe::Recipe;
 use super::apply::{ApplyError, plan};
 use super::claim::Claim;
 use super::identity::{as_nobody, give_to_nobody, warn_of_root, works_on_foreign_bytes};
-use super::registry::{Base, Bases, Registry, Sources, optional};
-use super::sandbox::{ArenaError, Sandbox};
+use super::registry::Registry;
+use super::sandbox::Sandbox;
 use super::shelf::{self, Shelved};
 use super::trees::{self, Most, Otherwise, TreeError};
 use crate::diff::Diff;
 use crate::event::facts;
-use crate::event::id::hex;
 use crate::exploit::{Ecosystem, Exploit, Origin, Package};
 use crate::judge::advisory::moved;
 
-/// Changes whenever trees are made in another way.
-const RECIPE: &str = "2";
 /// Where they stand below the cache.
 const SHELF: &str = "trees";
 /// The most that a tree which a patch is applied to may hold, or one that is kept for people.
@@ -47,99 +49,6 @@ const MOST: Most = Most {
     bytes: 512 << 20,
     files: 32_768,
 };
-
-/// Where trees are kept, and where packages come from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TargetsConfig {
-    /// A directory that is readable by all.
-    pub cache: PathBuf,
-    /// The most that built trees may take there, in MiB; those in use may take more for a while.
-    pub max_mb: u64,
-    /// The registry of npm packages.
-    #[serde(deserialize_with = "optional")]
-    pub npm_registry: Option<Base>,
-    /// The index of Python packages.
-    #[serde(deserialize_with = "optional")]
-    pub python_index: Option<Base>,
-    /// Further indexes of Python packages.
-    pub python_extra_index: Bases,
-    /// Hosts that artifacts may lie on, beside the registries' own.
-    pub artifact_hosts: Bases,
-}
-
-impl Default for TargetsConfig {
-    fn default() -> Self {
-        Self {
-            cache: std::env::temp_dir().join("crisol-targets"),
-            max_mb: /* 4 GiB */ 4_096,
-            npm_registry: Base::read(NPM_REGISTRY).ok(),
-            python_index: Base::read(PYTHON_INDEX).ok(),
-            python_extra_index: Bases::default(),
-            artifact_hosts: Bases(Base::read(PYTHON_FILES).ok().into_iter().collect()),
-        }
-    }
-}
-
-/// The public registries, and the host on which the Python one keeps its files.
-const NPM_REGISTRY: &str = "https://registry.npmjs.org/";
-const PYTHON_INDEX: &str = "https://pypi.org/simple/";
-const PYTHON_FILES: &str = "https://files.pythonhosted.org/";
-
-/// A target could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// The vulnerable one: the exploit's fault, or the registry's.
-    #[error("vulnerable target: {0}")]
-    Vulnerable(BuildError),
-    /// The patched one.
-    #[error("patched target: {0}")]
-    Patched(BuildError),
-    /// Neither the exploit nor the patch is to blame: a registry does not answer, a disk is full.
-    #[error("target: {0}")]
-    Away(BuildError),
-    /// The patch does not apply.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
-    /// The patch would change what it has no business with.
-    #[error("the patch changes more than its package: {0}")]
-    Tampering(String),
-    /// The arena failed.
-    #[error(transparent)]
-    Arena(#[from] ArenaError),
-}
-
-/// Packages could not be downloaded or installed.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// A file could not be read or written.
-    #[error("{doing}: {error}")]
-    Io {
-        /// What was tried.
-        doing: String,
-        /// Why not.
-        error: io::Error,
-    },
-    /// A registry does not answer.
-    #[error("{doing}: {said}")]
-    Download {
-        /// What was tried.
-        doing: String,
-        /// What was not answered, escaped and cut.
-        said: String,
-    },
-    /// There is no such package, it may not be taken, or it does not build or install.
-    #[error("{doing}: {said}")]
-    Refused {
-        /// What was tried.
-        doing: String,
-        /// Why not, escaped and cut.
-        said: String,
-    },
-    /// The arena failed.
-    #[error(transparent)]
-    Arena(#[from] ArenaError),
-}
 
 /// A tree of installed packages.
 #[derive(Debug)]
@@ -202,15 +111,6 @@ pub struct Targets {
     registry: Arc<Registry>,
 }
 
-/// What a tree is made of.
-#[derive(Debug)]
-struct Recipe<'a> {
-    ecosystem: Ecosystem,
-    package: &'a str,
-    version: &'a str,
-    extra: Vec<&'a str>,
-}
-
 impl Targets {
     /// Returns the trees below a directory.
     ///
@@ -241,17 +141,8 @@ impl Targets {
         }
         shelf::remove_earlier_form(cache);
         as_nobody(|| shelf::tidy(&shelf)).map_err(failed)?;
-        let default = TargetsConfig::default();
-        let of = |told: &Option<Base>, default: Option<Base>| {
-            let none = || failed(io::ErrorKind::NotFound.into());
-            told.clone().or(default).ok_or_else(none)
-        };
-        let python = of(&config.python_index, default.python_index)?;
-        let sources = Sources {
-            npm: of(&config.npm_registry, default.npm_registry)?,
-            python: [vec![python], config.python_extra_index.0.clone()].concat(),
-            hosts: config.artifact_hosts.0.clone(),
-        };
+        let sources = config.sources();
+        let sources = sources.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         Ok(Self {
             shelf,
             max_bytes: config.max_mb << 20,
@@ -471,51 +362,6 @@ impl Tree {
 /// Returns a name that no other has.
 fn own_name() -> String {
     format!("own-{}", Uuid::new_v4().simple())
-}
-
-impl<'a> Recipe<'a> {
-    fn of(package: &'a Package, version: &'a str, extra: &'a [String]) -> Self {
-        Self {
-            ecosystem: package.ecosystem,
-            package: &package.name,
-            version,
-            extra: package
-                .extra
-                .iter()
-                .chain(extra)
-                .map(String::as_str)
-                .collect(),
-        }
-    }
-
-    fn name(&self) -> String {
-        let between = match self.ecosystem {
-            Ecosystem::Npm => "@",
-            Ecosystem::Pypi => "==",
-        };
-        [self.package, between, self.version].concat()
-    }
-
-    fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in [RECIPE, &self.name()]
-            .into_iter()
-            .chain(self.extra.iter().copied())
-        {
-            hash.update(part);
-            hash.update([0]);
-        }
-        hex(&hash.finalize())
-    }
-}
-
-/// Returns who is to blame that a patched tree cannot be built.
-fn blamed(error: BuildError) -> TargetError {
-    match error {
-        BuildError::Arena(error) => TargetError::Arena(error),
-        BuildError::Refused { .. } => TargetError::Patched(error),
-        BuildError::Download { .. } | BuildError::Io { .. } => TargetError::Away(error),
-    }
 }
 
 /// A directory that goes when it is no longer needed.

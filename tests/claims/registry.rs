@@ -443,7 +443,7 @@ return wheel()";
     );
     put(
         "1.2.5",
-        "wheel(name='helper')\nopen(os.path.join(here, 'more'), 'w').close()\nreturn wheel()",
+        "os.makedirs('/arena/built', exist_ok=True)\nopen('/arena/built/helper-2.0.0-py3-none-any.whl', 'w').close()\nreturn wheel()",
     );
     put(
         "1.2.6",

@@ -25,8 +25,9 @@ mod simple;
 mod sources;
 mod wheel;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -187,6 +188,7 @@ impl Registry {
         let listed = files.iter().find(|(listed, _)| listed.name == file);
         let (listed, base) = listed.ok_or_else(|| told(file, FetchError::Absent))?;
         let mut to = File::create_new(to)?;
+        to.set_permissions(fs::Permissions::from_mode(0o644))?;
         self.artifact(
             base,
             &listed.url,

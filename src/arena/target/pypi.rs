@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::inside::{Site, Step, script};
@@ -122,8 +123,10 @@ fn build(site: &Site<'_>, recipe: &Recipe<'_>, source: &str) -> Result<PathBuf, 
     let doing = format!("build {}", recipe.name());
     let [sources, tools, built] = ["source", "tools", "built"].map(|name| site.scratch.join(name));
     fetched(recipe, || {
-        fs::create_dir(&sources)?;
-        fs::create_dir(&tools)?;
+        for directory in [&sources, &tools] {
+            fs::create_dir(directory)?;
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+        }
         site.registry
             .keep(recipe.package, source, &sources.join(source))?;
         for (project, file) in BUILD_TOOLS {
