@@ -183,6 +183,7 @@ fn report(exploit: &str, verdict: WargameVerdict) -> Report {
         _ => Outcome::Exploited,
     };
     Report {
+        seed: "00112233445566778899aabbccddeeff".to_owned(),
         exploit: exploit.to_owned(),
         verdict,
         detail: (verdict != WargameVerdict::Mitigated).then(|| "literal".to_owned()),
