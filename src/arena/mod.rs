@@ -24,6 +24,7 @@ mod filter;
 mod guard;
 mod identity;
 mod launch;
+mod metrics;
 mod probe;
 mod referee;
 pub mod registry;
@@ -39,6 +40,7 @@ mod trees;
 
 pub use apply::{ApplyError, apply};
 pub use cgroup::Bounds;
+pub use metrics::WallMetrics;
 pub use probe::Wall;
 pub use referee::{Progress, Referee};
 pub use report::{Outcome, Phase, Report, RunReport};

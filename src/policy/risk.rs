@@ -91,6 +91,43 @@ const SINKS: &[&str] = &[
 
 static SINK_FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SINKS).ok());
 
+/// Code that asks for its surroundings: by what it finds there it could mend only where it is tried. Plain substrings,
+/// as above.
+const SURROUNDINGS: &[&str] = &[
+    "gethostname",
+    "os.hostname",
+    "uname(",
+    "platform.node(",
+    "getuid(",
+    "geteuid(",
+    "getppid(",
+    "getlogin(",
+    "getpass.getuser",
+    "userInfo(",
+    "process.ppid",
+    "/proc/",
+    "/sys/class/",
+    "/.dockerenv",
+    "/etc/hostname",
+    "/etc/machine-id",
+    "os.environ.items",
+    "dict(os.environ",
+    "str(os.environ",
+    "in os.environ:",
+    "Object.keys(process.env",
+    "Object.entries(process.env",
+    "JSON.stringify(process.env",
+    "System.getenv()",
+    "printenv",
+    "if_nameindex",
+    "networkInterfaces(",
+    "_getframe(",
+    "inspect.stack(",
+];
+
+static SURROUNDINGS_FINDER: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(SURROUNDINGS).ok());
+
 /// Directories whose files build, test or deploy.
 const BUILD_DIRECTORIES: &[&str] = &[
     ".github/",
@@ -269,7 +306,11 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
     if pure_bump {
         return;
     }
-    if let Some(sink) = added_sink(file) {
+    if let Some(asked) = added(file, SURROUNDINGS_FINDER.as_ref(), SURROUNDINGS) {
+        let asked = asked.trim_end_matches('(');
+        found(RiskLevel::High, &format!("asks for its surroundings by {asked} in"));
+    }
+    if let Some(sink) = added(file, SINK_FINDER.as_ref(), SINKS) {
         found(
             RiskLevel::High,
             &format!("adds {} to", sink.trim_end_matches('(').trim_end()),
@@ -277,15 +318,19 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
     }
 }
 
-/// Returns the first sink that an added line of the file holds.
-fn added_sink(file: &FileDiff<'_>) -> Option<&'static str> {
-    let finder = SINK_FINDER.as_ref()?;
+/// Returns the first of these words that an added line of the file holds.
+fn added(
+    file: &FileDiff<'_>,
+    finder: Option<&AhoCorasick>,
+    words: &[&'static str],
+) -> Option<&'static str> {
+    let finder = finder?;
     file.hunks
         .iter()
         .flat_map(|hunk| &hunk.lines)
         .filter(|line| line.side == Side::Added)
         .find_map(|line| finder.find(line.text))
-        .and_then(|found| SINKS.get(found.pattern().as_usize()).copied())
+        .and_then(|found| words.get(found.pattern().as_usize()).copied())
 }
 
 #[cfg(test)]
@@ -321,6 +366,9 @@ mod tests {
             ("src/a.js", "eval(x)"),
             ("src/a.py", "subprocess.run(x)"),
             ("src/a.py", "urlopen('http://x')"),
+            ("src/a.py", "if os.uname().nodename == 'web-1':"),
+            ("src/a.js", "if (os.hostname() !== name) return;"),
+            ("src/a.py", "open('/proc/1/comm')"),
         ] {
             assert_eq!(risk(path, added).level, RiskLevel::High, "{path} {added}");
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::Registry;
 use tracing::{info, warn};
 
-use crate::arena::Ring;
+use crate::arena::{Ring, WallMetrics};
 use crate::config::SecretKey;
 use crate::engine::{Failpoints, Health};
 use crate::event::topic::Topic;
@@ -154,6 +154,7 @@ fn start(
         models: Arc::clone(&models),
         ring: Arc::clone(&shared.ring),
         breakers: BreakerMetrics::register(&registry)?,
+        wall_metrics: WallMetrics::register(&registry)?,
         tables: Arc::clone(&tables),
         table_metrics: TableMetrics::register(&registry)?,
         comparison_metrics: ComparisonMetrics::register(&registry)?,
@@ -308,6 +309,7 @@ struct ProcessProbes {
     models: Arc<Models>,
     ring: Arc<Ring>,
     breakers: BreakerMetrics,
+    wall_metrics: WallMetrics,
     tables: Arc<Tables>,
     table_metrics: TableMetrics,
     comparison_metrics: ComparisonMetrics,
@@ -355,5 +357,6 @@ impl Probes for ProcessProbes {
         self.breakers.observe(self.models.breaker());
         self.breakers.observe(self.ring.breaker());
         self.models.observe();
+        self.wall_metrics.observe(&self.ring);
     }
 }
