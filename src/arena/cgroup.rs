@@ -86,6 +86,16 @@ impl Cgroups {
             Bounds::CgroupV1 => may_make(&["cpu"]),
             Bounds::Rlimits => false,
         };
+        if shares_cpu {
+            // All runs together are one of the machine's groups: with the share of a single process, a busy machine would
+            // leave them next to nothing. Older kernels have only this much to say of it.
+            let weight = match bounds {
+                Bounds::CgroupV1 => Path::new(ROOT).join("cpu").join(OURS).join("cpu.shares"),
+                _ => Path::new(ROOT).join(OURS).join("cpu.weight"),
+            };
+            let share = if bounds == Bounds::CgroupV1 { "16384" } else { "1600" };
+            let _ = fs::write(weight, share);
+        }
         Self {
             bounds,
             shares_cpu,
