@@ -122,13 +122,13 @@ fn artifacts_of_python_locks_move_with_the_version_in_their_names() {
             " [[package]]\n name = \"django\"\n-version = \"3.2.11\"\n+version = \"3.2.12\"\n source = {{ registry = \"https://pypi.org/simple\" }}\n wheels = [\n{files} ]"
         )
     };
-    let file = |sign, version, letter| {
+    let file = |sign: char, version: &str, letter: char| {
         format!(
             "{sign}    {{file = \"Django-{version}.tar.gz\", hash = \"{}\"}},\n",
             sha256(letter)
         )
     };
-    let url = |sign, version, letter| {
+    let url = |sign: char, version: &str, letter: char| {
         format!(
             "{sign}    {{ url = \"https://files.pythonhosted.org/Django-{version}.tar.gz\", hash = \"{}\", size = 1 }},\n",
             sha256(letter)

@@ -161,7 +161,7 @@ fn a_version_that_no_range_holds_is_not_refuted_for_being_low() {
 
 #[test]
 fn a_go_version_is_one_that_its_path_takes() {
-    let known = |name| facts(vec![package(Ecosystem::Go, name, "<3.0.1", "3.0.1")]);
+    let known = |name: &str| facts(vec![package(Ecosystem::Go, name, "<3.0.1", "3.0.1")]);
     let bump = |name: &str, to: &str| {
         let lines = format!(" require (\n-\t{name} v3.0.0+incompatible\n+\t{name} {to}\n )");
         code("go.mod", &lines, &known(name))
