@@ -49,7 +49,8 @@ impl<'a> Nest<'a> {
                 self.open.push((key, self.numbered));
             }
             JsonLine::Close => {
-                if self.open.pop().is_none() {
+                let closed = self.open.pop();
+                if closed.is_none() {
                     // More closed than was seen to open: what is around is unknown again.
                     self.numbered += 1;
                     self.outside = self.numbered;
