@@ -48,7 +48,7 @@ impl Interval {
 
     /// Returns the interval with the pre-releases of the release that it begins with. One version alone
     /// stays as it is.
-    pub fn with_first_pre_releases(self) -> Self {
+    pub fn begun_by_pre_releases(self) -> Self {
         match (self.lower, self.upper) {
             (Bound::Included(from), Bound::Included(to)) if from == to => Self::point(from),
             (Bound::Included(from), upper) => Self {

@@ -104,7 +104,7 @@ impl Known {
             for entry in &fact.affected {
                 match affected::range(ecosystem, entry) {
                     Some(range) if known.affected.len() < MAX_ENTRIES => {
-                        known.affected.push(range.with_first_pre_releases());
+                        known.affected.push(range.begun_by_pre_releases());
                     }
                     _ => known.affected_unread = true,
                 }

@@ -29,12 +29,19 @@ pub(super) struct Nest<'a> {
     outside: u32,
     /// How many brackets were given a number.
     numbered: u32,
+    /// How many brackets are open beyond [`MAX_DEPTH`].
+    deeper: u32,
 }
+
+/// Deeper than manifests nest; what lies deeper has no readable parent.
+const MAX_DEPTH: usize = 32;
 
 impl<'a> Nest<'a> {
     /// Follows a line.
     pub fn follow(&mut self, line: JsonLine<'a>) {
         match line {
+            JsonLine::Open(_) if self.open.len() >= MAX_DEPTH => self.deeper += 1,
+            JsonLine::Close if self.deeper > 0 => self.deeper -= 1,
             // The digests of an entry stand in an array of it.
             JsonLine::Open(Some("hashes")) => self.open.push((Some("hashes"), self.entry())),
             JsonLine::Open(key) => {
@@ -55,12 +62,19 @@ impl<'a> Nest<'a> {
 
     /// Returns the number of the object around.
     pub fn entry(&self) -> u32 {
+        if self.deeper > 0 {
+            return u32::MAX;
+        }
         self.open.last().map_or(self.outside, |(_, entry)| *entry)
     }
 
     /// Returns the key of the `nth` bracket outwards, the innermost being 0; `None` if it is not to be
     /// seen or has no key.
     pub fn key(&self, nth: usize) -> Option<&'a str> {
+        if self.deeper > 0 {
+            // Something is around, and it is nothing that is known.
+            return Some("");
+        }
         let index = self.open.len().checked_sub(nth + 1)?;
         self.open.get(index).and_then(|(key, _)| *key)
     }

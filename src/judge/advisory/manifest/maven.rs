@@ -33,6 +33,9 @@ const PROSE: [&str; 12] = [
     "inceptionYear",
 ];
 
+/// More properties than a hunk shows of any real build.
+const MAX_PROPERTIES: usize = 64;
+
 /// Reader of `pom.xml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct Pom<'a> {
@@ -189,7 +192,9 @@ impl<'a> Pom<'a> {
             return Read::IDLE;
         }
         if tag != "artifactId" {
-            self.properties.push((tag, value));
+            if self.properties.len() < MAX_PROPERTIES {
+                self.properties.push((tag, value));
+            }
             if let Some(base) = property_of(tag) {
                 return Read::Property(Place::new(
                     Package::named(base),

@@ -1,14 +1,14 @@
 //! What stands around the moves: ranges of lock heads, copies of requirements, bookkeeping and exclusions
 //! must fit what the moves say.
 
-use super::{ReadMove, Worst, described, judge_stay};
+use super::{ReadMove, Worst, described, judge_stay, point_of};
 use crate::diff::Side;
 use crate::judge::advisory::foreign::located;
 use crate::judge::advisory::known::{Advisory, Finding};
 use crate::judge::advisory::manifest::ranges;
-use crate::judge::advisory::pair::{Head, Reading};
+use crate::judge::advisory::pair::{File, Head, NamedMark, Reading};
 use crate::judge::advisory::path::{Digests, FileKind};
-use crate::judge::advisory::place::{Package, Place, Role};
+use crate::judge::advisory::place::{Place, Role};
 use crate::judge::advisory::reason::{RefutedReason, UnverifiableReason};
 use crate::judge::advisory::requirement::{Syntax, admitted};
 use crate::judge::advisory::version::Version;
@@ -28,8 +28,19 @@ pub(super) fn note<'f>(
         }
     }
     note_copies(reading, worst);
-    note_bookkeeping(reading, worst);
-    note_artifacts_that_stay(reading, advisory, worst);
+    let artifacts: Vec<Artifact<'_, '_>> = reading
+        .marks
+        .iter()
+        .chain(&reading.kept)
+        .map(|mark| Artifact {
+            mark,
+            version: Version::parse(mark.file.ecosystem(), mark.version),
+        })
+        .collect();
+    note_bookkeeping(reading, moves, &artifacts, worst);
+    if !reading.kept.is_empty() {
+        note_artifacts_that_stay(reading, moves, &artifacts, advisory, worst);
+    }
     let open = |reason| Finding::Open(reason);
     for (file, package, line) in &reading.inherits {
         let shared =
@@ -73,14 +84,24 @@ pub(super) fn note<'f>(
     }
 }
 
+/// More ranges than any head has: they are compared with each other.
+const MAX_RANGES: usize = 64;
+
 /// Returns why a head does not fit the version that its entry locks.
 fn misfit(head: &Head<'_>, moves: &[ReadMove<'_, '_>]) -> Option<UnverifiableReason> {
     let ecosystem = head.file.ecosystem();
     let version = Version::parse(ecosystem, head.version)?;
+    let read = |range: &str| admitted(ecosystem, Syntax::Npm, range).ok();
     let admits = |range: &str| {
-        admitted(ecosystem, Syntax::Npm, range)
-            .is_ok_and(|range| range.intervals().any(|part| part.contains(&version)))
+        read(range).is_some_and(|range| range.intervals().any(|part| part.contains(&version)))
     };
+    let many = |head: &str| ranges(head).count() > MAX_RANGES;
+    if many(head.after) || head.before.is_some_and(many) {
+        return Some(UnverifiableReason::PlaceNotUnderstood);
+    }
+    if ranges(head.after).any(|range| read(range).is_none()) {
+        return Some(UnverifiableReason::PlaceNotUnderstood);
+    }
     if !ranges(head.after).all(admits) {
         return Some(UnverifiableReason::OutsideItsRange);
     }
@@ -104,6 +125,36 @@ fn misfit(head: &Head<'_>, moves: &[ReadMove<'_, '_>]) -> Option<UnverifiableRea
     None
 }
 
+/// A version that a lock file holds, with where and of what.
+struct Held<'r, 'a> {
+    file: File<'a>,
+    place: &'r Place<'a>,
+    version: Option<Version>,
+}
+
+/// Returns the versions that the diff shows in lock files after it, each read once.
+fn held<'r, 'a>(reading: &'r Reading<'a>) -> Vec<Held<'r, 'a>> {
+    let moved = reading.moves.iter().map(|moved| (moved.file, &moved.after));
+    let stays = reading.stays.iter().map(|stay| (stay.file, &stay.place));
+    moved
+        .chain(stays)
+        .filter(|(file, place)| {
+            file.kind.is_lock() && matches!(place.role, Role::Locked | Role::Mention)
+        })
+        .map(|(file, place)| Held {
+            file,
+            place,
+            version: version_of(file, place),
+        })
+        .collect()
+}
+
+/// Returns the one version of a place.
+fn version_of(file: File<'_>, place: &Place<'_>) -> Option<Version> {
+    let text = place.text.trim_start_matches('=');
+    Version::parse(file.ecosystem(), text)
+}
+
 /// A range that a lock file repeats must admit a version that the same file locks.
 fn note_copies(reading: &Reading<'_>, worst: &mut Worst<'_>) {
     let moved = reading
@@ -112,71 +163,84 @@ fn note_copies(reading: &Reading<'_>, worst: &mut Worst<'_>) {
         .filter(|moved| moved.file.kind.is_lock() && moved.after.role == Role::Requirement)
         .map(|moved| (moved.file, &moved.after));
     let stays = reading.copies.iter().map(|copy| (copy.file, &copy.place));
-    for (file, place) in moved.chain(stays) {
+    let mut copies = moved.chain(stays).peekable();
+    if copies.peek().is_none() {
+        return;
+    }
+    let held = held(reading);
+    for (file, place) in copies {
         let ecosystem = file.ecosystem();
-        let range = admitted(ecosystem, place.syntax, place.text);
-        let locked = reading
-            .moves
+        let mut locked = held
             .iter()
-            .map(|moved| (moved.file, &moved.after))
-            .chain(reading.stays.iter().map(|stay| (stay.file, &stay.place)))
-            .filter(|(other, locked)| {
-                other.path == file.path
-                    && matches!(locked.role, Role::Locked | Role::Mention)
-                    && locked.package.same(ecosystem, &place.package)
-            });
-        let (mut any, mut fits) = (false, false);
-        for (_, locked) in locked {
-            any = true;
-            let version = admitted(ecosystem, locked.syntax, locked.text);
-            fits |= match (&range, version) {
-                (Ok(range), Ok(version)) => version
-                    .lowest()
-                    .is_some_and(|version| range.intervals().any(|part| part.contains(version))),
-                _ => false,
-            };
+            .filter(|held| {
+                held.file.path == file.path && held.place.package.same(ecosystem, &place.package)
+            })
+            .peekable();
+        if locked.peek().is_none() {
+            continue;
         }
-        if any && !fits {
-            let reason = match range {
-                Ok(_) => UnverifiableReason::OutsideItsRange,
-                Err(_) => UnverifiableReason::PlaceNotUnderstood,
-            };
-            worst.note(Finding::Open(reason), || described(file, place));
-        }
+        let reason = match admitted(ecosystem, place.syntax, place.text) {
+            Err(_) => UnverifiableReason::PlaceNotUnderstood,
+            Ok(range) => {
+                let fits = |version: &Version| range.intervals().any(|part| part.contains(version));
+                if locked.any(|held| held.version.as_ref().is_some_and(fits)) {
+                    continue;
+                }
+                UnverifiableReason::OutsideItsRange
+            }
+        };
+        worst.note(Finding::Open(reason), || described(file, place));
+    }
+}
+
+/// Bookkeeping that names its package and version, read once.
+struct Artifact<'r, 'a> {
+    mark: &'r NamedMark<'a>,
+    version: Option<Version>,
+}
+
+impl Artifact<'_, '_> {
+    /// Whether it is of the package and version of a place, whatever the spelling of the version.
+    fn is_of(&self, place: &Place<'_>, version: Option<&Version>) -> bool {
+        self.mark
+            .package
+            .same(self.mark.file.ecosystem(), &place.package)
+            && (self.mark.version == place.text
+                || (version.is_some() && self.version.as_ref() == version))
     }
 }
 
 /// Where digests do not stand in the entry that moves, they must be seen to move elsewhere in its file.
-fn note_bookkeeping(reading: &Reading<'_>, worst: &mut Worst<'_>) {
-    for moved in &reading.moves {
-        let (file, after) = (moved.file, &moved.after);
+fn note_bookkeeping(
+    reading: &Reading<'_>,
+    moves: &[ReadMove<'_, '_>],
+    artifacts: &[Artifact<'_, '_>],
+    worst: &mut Worst<'_>,
+) {
+    for read in moves {
+        let (file, after) = (read.moved.file, &read.moved.after);
         let ecosystem = file.ecosystem();
-        let same = |package: &Package<'_>, version: &str| {
-            package.same(ecosystem, &after.package) && version == after.text
-        };
+        let version = point_of(read, Side::Added);
         let named = |kind: FileKind| {
-            reading
-                .marks
-                .iter()
-                .filter(move |mark| mark.side == Side::Added && mark.file.kind == kind)
-                .chain(
-                    reading
-                        .kept
-                        .iter()
-                        .filter(move |mark| mark.file.kind == kind),
-                )
-                .filter(|mark| spelled(&mark.package, mark.version, after, ecosystem))
+            artifacts.iter().filter(move |artifact| {
+                artifact.mark.side != Side::Removed
+                    && artifact.mark.file.kind == kind
+                    && artifact.is_of(after, version)
+            })
         };
         let seen = match file.kind.digests() {
-            Digests::OfVersions if after.role == Role::Locked => reading
-                .digested
-                .iter()
-                .any(|(path, package, version)| *path == file.path && same(package, version)),
+            Digests::OfVersions if after.role == Role::Locked => {
+                reading.digested.iter().any(|(path, package, version)| {
+                    *path == file.path
+                        && package.same(ecosystem, &after.package)
+                        && *version == after.text
+                })
+            }
             Digests::OfArtifacts if after.role == Role::Locked => named(file.kind).next().is_some(),
             // Without any line of `go.sum` the tool writes them itself.
             _ if file.kind == FileKind::GoMod => {
                 let mut sums = named(FileKind::GoSum).peekable();
-                sums.peek().is_none() || sums.any(|sum| !sum.partial)
+                sums.peek().is_none() || sums.any(|sum| !sum.mark.partial)
             }
             _ => true,
         };
@@ -187,43 +251,33 @@ fn note_bookkeeping(reading: &Reading<'_>, worst: &mut Worst<'_>) {
     }
 }
 
-/// Whether an artifact is of the package and version of a place, whatever the spelling of the version.
-fn spelled(
-    package: &Package<'_>,
-    version: &str,
-    place: &Place<'_>,
-    ecosystem: crate::event::facts::Ecosystem,
-) -> bool {
-    package.same(ecosystem, &place.package)
-        && (version == place.text
-            || Version::parse(ecosystem, version)
-                .is_some_and(|one| Version::parse(ecosystem, place.text) == Some(one)))
-}
-
 /// An artifact that stays may be of the version after, or of another entry that is no worse than a fix.
 fn note_artifacts_that_stay<'f>(
     reading: &Reading<'_>,
+    moves: &[ReadMove<'_, '_>],
+    artifacts: &[Artifact<'_, '_>],
     advisory: &'f Advisory,
     worst: &mut Worst<'f>,
 ) {
-    for mark in &reading.kept {
+    let held = held(reading);
+    let staying = artifacts.iter().filter(|artifact| {
         // Sums of versions that nobody builds any more are usual, and so are those of the graph.
-        if mark.file.kind == FileKind::GoSum {
-            continue;
-        }
-        let ecosystem = mark.file.ecosystem();
-        let of = |place: &Place<'_>| spelled(&mark.package, mark.version, place, ecosystem);
+        artifact.mark.side == Side::Context && artifact.mark.file.kind != FileKind::GoSum
+    });
+    for artifact in staying {
+        let mark = artifact.mark;
         let here = |path: &str| path == mark.file.path;
-        let moves = || reading.moves.iter().filter(|moved| here(moved.file.path));
-        if moves().any(|moved| of(&moved.after))
-            || reading
-                .stays
-                .iter()
-                .any(|stay| here(stay.file.path) && of(&stay.place))
-        {
+        let is_held = held
+            .iter()
+            .any(|held| here(held.file.path) && artifact.is_of(held.place, held.version.as_ref()));
+        if is_held {
             continue;
         }
-        let finding = if moves().any(|moved| of(&moved.before)) {
+        let was_moved = moves.iter().any(|read| {
+            here(read.moved.file.path)
+                && artifact.is_of(&read.moved.before, point_of(read, Side::Removed))
+        });
+        let finding = if was_moved {
             Finding::Refuted(RefutedReason::BookkeepingUnmoved)
         } else {
             let mut place = Place::new(mark.package, Role::Mention, Syntax::Exact, "", "");
@@ -237,7 +291,6 @@ fn note_artifacts_that_stay<'f>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::File;
     use super::*;
     use crate::judge::advisory::path::{PathKind, classify};
 
@@ -263,7 +316,10 @@ mod tests {
         assert_eq!(misfits(None, "a@^1.0.0, a@^1.2.0:", "1.2.4"), None);
         let outside = Some(UnverifiableReason::OutsideItsRange);
         assert_eq!(misfits(None, "a@1.2.3, a@^1.2.0:", "1.2.4"), outside);
-        assert_eq!(misfits(None, "a@latest:", "1.2.4"), outside);
+        let not_understood = Some(UnverifiableReason::PlaceNotUnderstood);
+        assert_eq!(misfits(None, "a@latest:", "1.2.4"), not_understood);
+        let many = vec!["a@^1.0.0"; 65].join(", ") + ":";
+        assert_eq!(misfits(None, &many, "1.2.4"), not_understood);
     }
 
     #[test]
