@@ -93,7 +93,11 @@ impl Cgroups {
                 Bounds::CgroupV1 => Path::new(ROOT).join("cpu").join(OURS).join("cpu.shares"),
                 _ => Path::new(ROOT).join(OURS).join("cpu.weight"),
             };
-            let share = if bounds == Bounds::CgroupV1 { "16384" } else { "1600" };
+            let share = if bounds == Bounds::CgroupV1 {
+                "16384"
+            } else {
+                "1600"
+            };
             let _ = fs::write(weight, share);
         }
         Self {
@@ -170,8 +174,7 @@ impl Cgroups {
         };
         for (parent, bounds) in parents {
             let directory = Path::new(ROOT).join(parent).join(OURS).join(&name);
-            // Another process that has just ended may have taken the parent with it.
-            fs::create_dir_all(&directory)?;
+            make(&directory)?;
             group.directories.push(directory.clone());
             for (file, value) in *bounds {
                 let set = fs::write(directory.join(file), value.to_string());
@@ -184,7 +187,7 @@ impl Cgroups {
         if self.shares_cpu && self.bounds == Bounds::CgroupV1 {
             // Every group has the same weight from the start; it only has to be one of its own.
             let directory = Path::new(ROOT).join("cpu").join(OURS).join(&name);
-            fs::create_dir_all(&directory)?;
+            make(&directory)?;
             group.directories.push(directory);
         }
         Ok(group)
@@ -240,6 +243,20 @@ impl Drop for Group {
             remove(directory);
         }
     }
+}
+
+/// Makes a group. Another process that ends takes the parent with it where it is empty, so that is made again.
+fn make(directory: &Path) -> io::Result<()> {
+    let mut made = fs::create_dir_all(directory);
+    for _ in 0..8 {
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                made = fs::create_dir_all(directory)
+            }
+            other => return other,
+        }
+    }
+    made
 }
 
 /// Removes a group. Processes that were killed with the first one of their namespace end a moment after it; what is still

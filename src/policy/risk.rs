@@ -308,7 +308,10 @@ fn file_factors(file: &FileDiff<'_>, pure_bump: bool, factors: &mut Vec<(RiskLev
     }
     if let Some(asked) = added(file, SURROUNDINGS_FINDER.as_ref(), SURROUNDINGS) {
         let asked = asked.trim_end_matches('(');
-        found(RiskLevel::High, &format!("asks for its surroundings by {asked} in"));
+        found(
+            RiskLevel::High,
+            &format!("asks for its surroundings by {asked} in"),
+        );
     }
     if let Some(sink) = added(file, SINK_FINDER.as_ref(), SINKS) {
         found(

@@ -251,11 +251,7 @@ fn walls_hold_against_what_a_run_may_try() {
     let (_, said) = stage.says("id -u; grep -E 'NoNewPrivs|Seccomp:|CapEff' /proc/self/status");
     let id: u32 = said.lines().next().unwrap().parse().unwrap();
     assert!((1_000..65_534).contains(&id), "{said}");
-    for wanted in [
-        "NoNewPrivs:\t1",
-        "Seccomp:\t2",
-        "CapEff:\t0000000000000000",
-    ] {
+    for wanted in ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"] {
         assert!(said.contains(wanted), "{wanted} is not in {said}");
     }
     drop(listener);
@@ -311,7 +307,10 @@ fn files_that_crisol_holds_open_are_not_there_inside() {
     let stage = Stage::new();
     // The last one is the directory that is being listed.
     let (_, said) = stage.says("bash -c 'exec ls /proc/$$/fd'");
-    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
+    assert_eq!(
+        said.split_whitespace().collect::<Vec<_>>(),
+        ["0", "1", "2", "3"]
+    );
 }
 
 #[test]
