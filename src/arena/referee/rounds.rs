@@ -100,7 +100,7 @@ impl Game<'_> {
         for variant in variants {
             progress(&variant.name)?;
             let first = format!("phase2/{}", variant.name);
-            let mut worst: Option<Tried> = None;
+            let mut last: Option<Tried> = None;
             for round in 0..ROUNDS {
                 let label = format!("{first}/{round}");
                 let drawn = match round {
@@ -112,35 +112,21 @@ impl Game<'_> {
                 let is_long = round == 1 && looked_at.as_ref() == Some(&variant.name);
                 let linger = self.linger(&label, is_long);
                 let mut tried = self.attempt(Phase::Phase2, tree, variant, &drawn, linger)?;
-                let was_blocked = worst
-                    .as_ref()
-                    .is_some_and(|one| one.outcome == Outcome::Blocked);
-                if round == 1 && was_blocked && tried.outcome == Outcome::Exploited {
+                if round == 1 && tried.outcome == Outcome::Exploited {
                     tried.outcome = Outcome::Blocked;
                     tried.tampered =
                         Some("it is blocked in some surroundings and works in others".to_owned());
                 }
-                worst = Some(match worst {
-                    Some(worst) if rank(worst.outcome) >= rank(tried.outcome) => Tried {
-                        marks: worst.marks.max(tried.marks),
-                        tampered: worst.tampered.or(tried.tampered),
-                        ..worst
-                    },
-                    Some(worst) => Tried {
-                        marks: worst.marks.max(tried.marks),
-                        tampered: tried.tampered.or(worst.tampered),
-                        ..tried
-                    },
-                    None => tried,
-                });
-                if worst
-                    .as_ref()
-                    .is_some_and(|one| one.outcome == Outcome::Exploited || one.tampered.is_some())
-                {
+                let marks = last.as_ref().map_or(0, |last| last.marks);
+                tried.marks = tried.marks.max(marks);
+                // Only what is blocked has to be blocked again.
+                let is_settled = tried.outcome != Outcome::Blocked || tried.tampered.is_some();
+                last = Some(tried);
+                if is_settled {
                     break;
                 }
             }
-            all.extend(worst);
+            all.extend(last);
         }
         Ok(all)
     }
@@ -175,14 +161,5 @@ impl Game<'_> {
             tampered: seen.tampered.filter(|_| outcome == Outcome::Blocked),
             watched: seen.watched,
         })
-    }
-}
-
-/// Returns how much an outcome tells against a patch.
-fn rank(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Exploited => 2,
-        Outcome::Inconclusive => 1,
-        Outcome::Blocked | Outcome::Passed | Outcome::Failed => 0,
     }
 }
