@@ -194,13 +194,15 @@ impl Place<'_> {
             limits: exploit.limits,
         };
         let own = exploit.fixtures(drawn);
+        let waits = matches!(attempt.means, Means::Http(_));
         let start = exploit
             .service
             .as_ref()
             .map(|service| drawn.fill(&service.start));
         let service = exploit.service.as_ref().zip(start.as_deref());
-        let service = service
-            .map(|(service, start)| self.service(service, start, attempt.variant, drawn, &own));
+        let service = service.map(|(service, start)| {
+            self.service(service, start, attempt.variant, waits, drawn, &own)
+        });
         let mut session = self.sandbox.start(&run, service.as_ref())?;
         let places = match attempt.linger {
             Some(_) => places(attempt.matchers, drawn),

@@ -262,12 +262,16 @@ fn make(directory: &Path) -> io::Result<()> {
 /// Removes a group. Processes that were killed with the first one of their namespace end a moment after it; what is still
 /// there then is killed.
 fn remove(directory: &Path) {
-    for wait_ms in [0, 1, 2, 4, 8, 16, 32, 64, 128, 256] {
+    let mut waited_ms = 0;
+    for wait_ms in [
+        0, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 8, 8, 16, 32, 64, 128, 256,
+    ] {
         thread::sleep(Duration::from_millis(wait_ms));
+        waited_ms += wait_ms;
         if fs::remove_dir(directory).is_ok() || !directory.exists() {
             return;
         }
-        if wait_ms >= 16 {
+        if waited_ms >= 20 {
             kill_all(directory);
         }
     }

@@ -144,12 +144,15 @@ fn what_the_judge_leaves_open_is_tried_and_only_what_holds_is_approved() {
     assert_eq!(wargame["verdict"], "mitigated");
     assert_eq!(wargame["exploit"], "range-vendored-dependency");
     assert_eq!(wargame["second"]["by"], "advisory");
-    assert_eq!(wargame["runs"].as_array().unwrap().len(), 10);
+    // Each variant once before, and three times after: with other payloads, and in other surroundings.
+    let runs = wargame["runs"].as_array().unwrap();
+    let of = |phase: &str| runs.iter().filter(|run| run["phase"] == phase).count();
+    assert_eq!(of("phase2"), 3 * of("phase1"), "{runs:?}");
     // The facts say that 2.0.0 is fixed; the exploit says that it is not.
     for patch_id in ["short", "code"] {
         let item = only(&items, patch_id);
         assert_eq!(item["reason"], "still_exploitable", "{item}");
-        assert_eq!(item["facts"]["wargame"]["detail"], "encoded");
+        assert!(item["facts"]["wargame"]["detail"].is_string(), "{item}");
     }
     let verdicts = duel.wait_for("verdicts", 3);
     assert_eq!(only(&verdicts, "good")["verdict"], "mitigated");
@@ -245,10 +248,12 @@ fn a_second_worker_takes_requests_over_in_the_middle_of_their_wargames() {
     let catalogue = tempfile::tempdir().unwrap();
     let slow = catalogue.path().join("slow");
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
-    let attack = std::fs::read_to_string(slow.join("attack.py")).unwrap();
+    let description = std::fs::read_to_string(slow.join("exploit.yaml")).unwrap();
+    let start = "start: exec python3";
+    assert!(description.contains(start));
     std::fs::write(
-        slow.join("attack.py"),
-        format!("import time\n\ntime.sleep(0.5)\n{attack}"),
+        slow.join("exploit.yaml"),
+        description.replace(start, "start: sleep 0.2; exec python3"),
     )
     .unwrap();
     let directory = catalogue.path().display().to_string();

@@ -36,10 +36,13 @@ impl Place<'_> {
         service: &Service,
         start: &'r str,
         variant: &Variant,
+        waits: bool,
         drawn: &'r Drawn,
         fixtures: &'r BTreeMap<String, String>,
     ) -> ServiceRun<'r> {
-        let (port, within_s) = (port_of(service, drawn), service.ready.within_s);
+        let port = port_of(service, drawn);
+        // The relay waits by itself, so that its start and the service's overlap.
+        let within_s = if waits { 0 } else { service.ready.within_s };
         let directory = self.tree.directory.as_path();
         if !self.exploit.is_apart() {
             return ServiceRun {
