@@ -317,7 +317,7 @@ fn validate_gives_each_line_exactly_one_outcome() {
         summary["dispositions"],
         json!({"decided": 8, "queued": 14, "wargame": 2, "compared": 0, "dead": 2})
     );
-    assert_eq!(summary["lines"], 25);
+    assert_eq!(summary["lines"], 26);
     let outcomes: Vec<Value> = fs::read_to_string(&out)
         .unwrap()
         .lines()
@@ -356,7 +356,7 @@ fn validate_gives_each_line_exactly_one_outcome() {
         LIMIT,
     );
     assert_exit(&piped, 0);
-    assert!(text(&piped.stderr).contains("25 lines, each with its outcome; 2 of them"));
+    assert!(text(&piped.stderr).contains("26 lines, each with its outcome; 2 of them"));
     for (line, outcome) in text(&piped.stdout).lines().zip(&outcomes) {
         let again: Value = serde_json::from_str(line).unwrap();
         for field in ["line", "disposition", "reason", "topic", "key", "digest"] {
