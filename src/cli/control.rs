@@ -1,13 +1,17 @@
 //! `crisol control`: the settings that every replica obeys.
 
+mod evidence;
+
 use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::cli::control::evidence::Counted;
 use crate::cli::topics::require;
 use crate::cli::{Exit, Failure, logging, output, plan, unreadable};
 use crate::event::control::{Control, ControlKey, ControlValue};
+use crate::event::evidence::EvidenceCount;
 use crate::event::id::from_hex;
 use crate::event::topic::Topic;
 use crate::log::table::Table;
@@ -22,18 +26,19 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Commands about control.
 #[derive(Debug, Subcommand)]
 pub(super) enum ControlCommand {
-    /// Print the settings in force, or one of them.
+    /// Print the settings in force, or one of them; `evidence` lists what was counted, trial by trial.
     Get {
-        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate,
-        /// evidence.<judge>.<level>.<writer> or halt.<topic>.<partition>.
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, model_active, model_shadow,
+        /// evidence.<judge>.<level>.<writer> or halt.<topic>.<partition>; or evidence,
+        /// evidence.<judge> or evidence.<judge>.<level> for its trials.
         key: Option<String>,
     },
     /// Write a setting; every replica obeys it within a second.
     Set {
-        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate,
+        /// kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, model_active, model_shadow,
         /// evidence.<judge>.<level>.<writer> or halt.<topic>.<partition>.
         key: String,
-        /// JSON: true, 1, or {"agreed": 73, "n": 73}.
+        /// JSON: true, 1, or {"agreed": 73, "n": 73, "source": "where that was counted"}.
         value: String,
     },
     /// Take a setting back, so that its default holds.
@@ -51,13 +56,21 @@ pub(super) fn control(
     logging::start(&settings.log)?;
     match command {
         ControlCommand::Get { key } => {
+            if let Some(wanted) = key.as_deref().and_then(Counted::asked) {
+                let wanted = wanted?;
+                let control = read(settings)?;
+                return evidence::print(&control, &wanted, as_json);
+            }
             let key = key.as_deref().map(parse_key).transpose()?;
             let control = read(settings)?;
             print(&control, key.as_ref(), as_json)
         }
         ControlCommand::Set { key, value } => {
             let key = parse_key(key)?;
+            key.check_known()
+                .map_err(|error| Failure::new(Exit::Usage, error))?;
             let value = parse_value(&key, value)?;
+            vouched(&key, &value)?;
             write(settings, &key, Some(&value))?;
             println!(
                 "{} = {}",
@@ -89,7 +102,7 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
     }
     .map_err(|_| {
         usage(format!(
-            "{}: {text:?} is not a value; try true, 1, 0.1 or {{\"agreed\": 73, \"n\": 73}}",
+            "{}: {text:?} is not a value; try true, 1, 0.1 or {{\"agreed\": 73, \"n\": 73, \"source\": \"where that was counted\"}}",
             key.name()
         ))
     })?;
@@ -103,6 +116,22 @@ pub(super) fn parse_value(key: &ControlKey, text: &str) -> Result<ControlValue, 
         )));
     }
     Ok(value)
+}
+
+/// Refuses a count of an operator's own that does not say where it comes from.
+fn vouched(key: &ControlKey, value: &ControlValue) -> Result<(), Failure> {
+    match value {
+        ControlValue::Evidence(count) if count.is_unvouched() => {
+            let message = format!(
+                "{}: approvals will rest on it, so it names where it was counted: {{\"agreed\": {}, \"n\": {}, \"source\": \"...\"}}",
+                key.name(),
+                count.agreed,
+                count.n
+            );
+            Err(Failure::new(Exit::Usage, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn read(settings: &Settings) -> Result<std::sync::Arc<Control>, Failure> {
@@ -150,11 +179,19 @@ fn print(control: &Control, only: Option<&ControlKey>, as_json: bool) -> Result<
         output::table(
             &["setting", "value"],
             rows.into_iter()
-                .map(|(name, value)| vec![name, value.to_string()]),
+                .map(|(name, value)| vec![name, in_short(&value)]),
         );
         println!("control version {}", control.version);
     }
     Ok(Exit::Done)
+}
+
+/// Returns a value as a cell holds it: trials are many, and `control get evidence` lists them.
+fn in_short(value: &Value) -> String {
+    match serde_json::from_value::<EvidenceCount>(value.clone()) {
+        Ok(count) => evidence::in_words(&count),
+        Err(_) => value.to_string(),
+    }
 }
 
 fn rows(control: &Control) -> Vec<(String, Value)> {
@@ -178,7 +215,7 @@ fn rows(control: &Control) -> Vec<(String, Value)> {
                 level: level.clone(),
                 writer: writer.clone(),
             };
-            rows.push((key.name(), json!(count)));
+            rows.push((key.name(), json!(**count)));
         }
     }
     for ((topic, partition), halt) in &control.halts {

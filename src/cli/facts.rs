@@ -192,6 +192,8 @@ fn read_control(path: &Path, table: &ControlTable) -> Result<(), Failure> {
         })?;
         let key =
             parse_key(&setting.key).map_err(|failure| in_file(path, &place, &failure.message))?;
+        key.check_known()
+            .map_err(|error| in_file(path, &place, &error))?;
         let value = match setting.value {
             None => None,
             Some(value) => {

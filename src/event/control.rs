@@ -1,12 +1,14 @@
 //! Settings on `control`: what every replica obeys, and the evidence that judging counts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::codec::CodecError;
 use crate::event::decision::EvidenceRecord;
+use crate::event::evidence::{COUNTED, EvidenceCount, distinct, sum};
 use crate::event::id;
 use crate::event::record::Output;
 use crate::event::topic::Topic;
@@ -30,7 +32,7 @@ pub enum ControlValue {
     /// The SHA-256 of a file, 64 hexadecimal digits.
     Digest(String),
     /// A count of agreement.
-    Evidence(EvidenceRecord),
+    Evidence(EvidenceCount),
     /// Where a partition is halted, and why.
     Halt(HaltRecord),
 }
@@ -50,8 +52,8 @@ pub struct HaltRecord {
 impl ControlValue {
     /// Returns the JSON that stands on `control`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Switches, numbers and a struct of numbers always serialise; if one did not, the empty value
-        // would be refused by every reader.
+        // Switches, numbers, lists and texts always serialise; if one did not, the empty value would be
+        // refused by every reader.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
@@ -96,6 +98,9 @@ impl ControlKey {
     ///
     /// # Errors
     /// [`CodecError::Schema`] for any other name, telling which there are.
+    ///
+    /// Any judge and level is read, so that what an older or a newer build wrote can be taken back; see
+    /// [`ControlKey::check_known`].
     pub fn parse(name: &str) -> Result<Self, CodecError> {
         match name {
             "kill_switch" => return Ok(Self::KillSwitch),
@@ -111,7 +116,8 @@ impl ControlKey {
             CodecError::schema(
                 "key",
                 format!(
-                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, model_active, model_shadow, evidence.<judge>.<level>.<writer> and halt.<topic>.<partition>"
+                    "unknown setting {name}; there are kill_switch, auto_approve, policy_version, ab_enabled, ab_rate, model_active, model_shadow, evidence.<judge>.<level>.<writer> and halt.<topic>.<partition>; {}",
+                    counted_text()
                 ),
             )
         };
@@ -134,6 +140,17 @@ impl ControlKey {
             }
             _ => Err(unknown()),
         }
+    }
+
+    /// Checks that this build reads what stands under the key: that it counts this judge at this level.
+    ///
+    /// # Errors
+    /// [`CodecError::Schema`] tells which judges and levels there are.
+    pub fn check_known(&self) -> Result<(), CodecError> {
+        let Self::Evidence { judge, level, .. } = self else {
+            return Ok(());
+        };
+        check_counted(judge, Some(level))
     }
 
     /// Returns the name that [`ControlKey::parse`] reads.
@@ -186,9 +203,12 @@ impl ControlKey {
             (Self::AbRate, ControlValue::Share(share)) if (0.0..=1.0).contains(share) => {
                 return Ok(());
             }
-            (Self::Evidence { .. }, ControlValue::Evidence(count)) if count.agreed <= count.n => {
-                return Ok(());
-            }
+            (Self::Evidence { .. }, ControlValue::Evidence(count)) => match count.flaw() {
+                None => return Ok(()),
+                Some(flaw) => {
+                    return Err(CodecError::schema(self.name(), format!("counts {flaw}")));
+                }
+            },
             (Self::Halt { .. }, ControlValue::Halt(_)) => return Ok(()),
             (Self::ModelActive | Self::ModelShadow, ControlValue::Digest(digest))
                 if id::from_hex(digest).is_some() =>
@@ -199,7 +219,9 @@ impl ControlKey {
             (Self::KillSwitch | Self::AutoApprove | Self::AbEnabled, _) => "true or false",
             (Self::AbRate, _) => "a share from 0 to 1",
             (Self::PolicyVersion, _) => "a version number",
-            (Self::Evidence { .. }, _) => "{\"agreed\": a, \"n\": n} with a not above n",
+            (Self::Evidence { .. }, _) => {
+                "{\"agreed\": a, \"n\": n, \"source\": \"where that was counted\"} with a not above n"
+            }
             (Self::Halt { .. }, _) => {
                 "{\"offset\": o, \"bad_in_a_row\": n, \"since\": \"2026-11-21T18:00:00Z\"}"
             }
@@ -227,8 +249,10 @@ pub struct Control {
     pub model_active: Option<String>,
     /// The digest of the model that is compared with it, where `control` says it.
     pub model_shadow: Option<String>,
-    /// Counts of agreement by judge and level, then writer.
-    pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, EvidenceRecord>>>,
+    /// Counts of agreement by judge and level, then writer. Shared, because a snapshot is made of every change.
+    pub evidence: BTreeMap<String, BTreeMap<String, BTreeMap<String, Arc<EvidenceCount>>>>,
+    /// What they come to, by judge and level.
+    pub sums: BTreeMap<String, BTreeMap<String, EvidenceRecord>>,
     /// Partitions that are halted, by input and number.
     pub halts: BTreeMap<(Topic, i32), HaltRecord>,
 }
@@ -287,9 +311,15 @@ impl Control {
                     .entry(level.clone())
                     .or_default();
                 match value {
-                    Some(ControlValue::Evidence(count)) => writers.insert(writer.clone(), *count),
+                    Some(ControlValue::Evidence(count)) => {
+                        writers.insert(writer.clone(), Arc::new(count.clone()))
+                    }
                     _ => writers.remove(writer),
                 };
+                // Once a change, not once a patch.
+                let sum = sum(writers.values().map(Arc::as_ref));
+                let levels = self.sums.entry(judge.clone()).or_default();
+                levels.insert(level.clone(), sum);
             }
             (ControlKey::Halt { topic, partition }, value) => {
                 let place = (*topic, *partition);
@@ -302,25 +332,57 @@ impl Control {
         Ok(())
     }
 
-    /// Returns how often wargames agreed with `judge` at `level`, as one writer counted.
-    pub fn counted(&self, judge: &str, level: &str, writer: &str) -> EvidenceRecord {
-        let levels = self.evidence.get(judge);
-        let writers = levels.and_then(|levels| levels.get(level));
-        let own = writers.and_then(|writers| writers.get(writer));
-        own.copied().unwrap_or_default()
+    /// Returns what one writer counted of `judge` at `level`.
+    pub fn counted(&self, judge: &str, level: &str, writer: &str) -> EvidenceCount {
+        let own = self.writers(judge, level).and_then(|of| of.get(writer));
+        own.map_or_else(EvidenceCount::default, |count| EvidenceCount::clone(count))
     }
 
-    /// Returns the sum over all writers of how often wargames agreed with `judge` at `level`.
-    pub fn evidence(&self, judge: &str, level: &str) -> EvidenceRecord {
-        let levels = self.evidence.get(judge);
-        let writers = levels.and_then(|levels| levels.get(level));
-        let mut sum = EvidenceRecord::default();
-        for count in writers.into_iter().flat_map(BTreeMap::values) {
-            sum.agreed = sum.agreed.saturating_add(count.agreed);
-            sum.n = sum.n.saturating_add(count.n);
-        }
-        sum
+    /// Returns the distinct trials of `judge` at `level` that writers other than one counted, and whether it was right.
+    pub fn trials_of_others(&self, judge: &str, level: &str, writer: &str) -> BTreeMap<&str, bool> {
+        let writers = self.writers(judge, level).into_iter().flatten();
+        let others = writers.filter(|(name, _)| *name != writer);
+        distinct(others.map(|(_, count)| count.as_ref()))
     }
+
+    /// Returns how often `judge` was right at `level`: each distinct trial counts once, whoever counted it, and beside
+    /// them what operators counted elsewhere.
+    pub fn evidence(&self, judge: &str, level: &str) -> EvidenceRecord {
+        let of_judge = self.sums.get(judge);
+        let sum = of_judge.and_then(|levels| levels.get(level));
+        sum.copied().unwrap_or_default()
+    }
+
+    fn writers(&self, judge: &str, level: &str) -> Option<&BTreeMap<String, Arc<EvidenceCount>>> {
+        self.evidence.get(judge)?.get(level)
+    }
+}
+
+/// Checks that a judge is counted, and at a level if one is named.
+///
+/// # Errors
+/// [`CodecError::Schema`] tells which judges and levels there are.
+pub fn check_counted(judge: &str, level: Option<&str>) -> Result<(), CodecError> {
+    let known = COUNTED.iter().find(|(name, _)| *name == judge);
+    match (known, level) {
+        (Some(_), None) => return Ok(()),
+        (Some((_, levels)), Some(level)) if levels.contains(&level) => return Ok(()),
+        _ => {}
+    }
+    let asked = level.map_or_else(|| judge.to_owned(), |level| format!("{judge}.{level}"));
+    let problem = format!("nothing is counted of it; {}", counted_text());
+    Err(CodecError::schema(
+        format!("{EVIDENCE_PREFIX}{asked}"),
+        problem,
+    ))
+}
+
+fn counted_text() -> String {
+    let judges = COUNTED
+        .iter()
+        .map(|(judge, levels)| format!("{judge} at {}", levels.join(", ")));
+    let judges: Vec<String> = judges.collect();
+    format!("judges are counted at levels: {}", judges.join("; "))
 }
 
 /// Reads `<topic>.<partition>`.
@@ -353,6 +415,7 @@ mod tests {
             "model_shadow",
             "evidence.advisory.patch.w0",
             "halt.patches.3",
+            "evidence.advisory.patch.host-1.w0",
         ] {
             assert_eq!(ControlKey::parse(name).unwrap().name(), name);
         }
@@ -380,7 +443,7 @@ mod tests {
             control
                 .apply(
                     &key,
-                    Some(&ControlValue::Evidence(EvidenceRecord { agreed, n })),
+                    Some(&ControlValue::Evidence(EvidenceCount::plain(agreed, n))),
                 )
                 .unwrap();
         }
@@ -392,6 +455,50 @@ mod tests {
             control.evidence("advisory", "major"),
             EvidenceRecord::default()
         );
+    }
+
+    #[test]
+    fn what_two_writers_counted_of_one_trial_counts_once_and_goes_when_both_take_it_back() {
+        let mut control = Control::default();
+        let set = |control: &mut Control, writer: &str, count: Option<EvidenceCount>| {
+            let key = ControlKey::parse(&format!("evidence.advisory.patch.{writer}")).unwrap();
+            let value = count.map(ControlValue::Evidence);
+            control.apply(&key, value.as_ref()).unwrap();
+            control.evidence("advisory", "patch")
+        };
+        let mut count = EvidenceCount::default();
+        count.add("a", true);
+        count.add("b", true);
+        let of = |agreed, n| EvidenceRecord { agreed, n };
+        assert_eq!(set(&mut control, "w0", Some(count.clone())), of(2, 2));
+        assert_eq!(set(&mut control, "w1", Some(count.clone())), of(2, 2));
+        count.add("b", false);
+        assert_eq!(set(&mut control, "w1", Some(count)), of(1, 2));
+        assert_eq!(set(&mut control, "w1", None), of(2, 2));
+        assert_eq!(set(&mut control, "w0", None), of(0, 0));
+    }
+
+    #[test]
+    fn what_nobody_counts_is_refused_with_what_there_is() {
+        let known = |name: &str| {
+            let key = ControlKey::parse(name).unwrap();
+            key.check_known().map_err(|error| error.to_string())
+        };
+        assert_eq!(known("evidence.advisory.patch.me"), Ok(()));
+        assert_eq!(known("evidence.forest.p90.me"), Ok(()));
+        assert_eq!(known("kill_switch"), Ok(()));
+        for name in [
+            "evidence.advisor.patch.me",
+            "evidence.advisory.pach.me",
+            "evidence.forest.patch.me",
+            "evidence.advisory.downgrade.me",
+        ] {
+            let error = known(name).unwrap_err();
+            assert!(
+                error.contains("advisory at patch, minor, major, unknown; forest at p90"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub struct Handled {
 pub struct Agreement {
     /// The judges and levels that it is evidence of.
     pub evidence: Vec<(&'static str, String)>,
+    /// What was tried, by the name under which it counts once.
+    pub trial: String,
     /// Whether it holds the patch for right.
     pub found_right: bool,
     /// Whether an approval was taken back for it.

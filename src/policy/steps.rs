@@ -105,7 +105,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::event::control::{ControlKey, ControlValue};
-    use crate::event::decision::EvidenceRecord;
+    use crate::event::evidence::{COUNTED, EvidenceCount};
 
     #[test]
     fn a_step_is_in_force_only_while_live_wargames_bear_it_out() {
@@ -116,11 +116,7 @@ mod tests {
             };
             for (level, agreed, n) in counts {
                 let key = ControlKey::parse(&format!("evidence.forest.{level}.w0")).unwrap();
-                let count = EvidenceRecord {
-                    agreed: *agreed,
-                    n: *n,
-                };
-                let value = ControlValue::Evidence(count);
+                let value = ControlValue::Evidence(EvidenceCount::plain(*agreed, *n));
                 control.apply(&key, Some(&value)).unwrap();
             }
             Policy::in_force(&control).version
@@ -134,6 +130,11 @@ mod tests {
         assert_eq!(version(99, &[("p90", 200, 200), ("p85", 190, 200)]), 3);
         let all = [("p90", 200, 200), ("p85", 200, 200), ("medium", 200, 200)];
         assert_eq!(version(4, &all), 4);
+    }
+
+    #[test]
+    fn what_steps_need_is_counted() {
+        assert!(COUNTED.contains(&(STEPPING, &STEPS)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::event::facts::{ApvFacts, Severity};
 use crate::event::patch::Patch;
 use crate::event::reason::{Disposition, Reason};
 use crate::event::record::{Agreement, Batch, Handled, Output, Record};
+use crate::event::trial;
 use crate::event::verdict::WargameVerdict;
 use crate::event::wargame::{Purpose, SecondLookRecord, Unheld, WargameRecord, WargameRequest};
 use crate::judge::code::sketched;
@@ -218,10 +219,15 @@ impl Concluding<'_> {
     ) -> Option<Agreement> {
         let found_right = wargame.verdict?.says()?;
         let then: &JudgementRecord = &contest.request.facts.judgement;
+        let request = contest.request;
+        // The same move in another repository tries nothing new of the rule; another patch does of a model.
+        let mut trial = trial::of_code(&request.cve_id, &request.patch_digest);
         let evidence = if is_remedied(then) {
+            trial = trial::of_bump(&request.cve_id, &then.bumps);
             // The rule is counted, not its refusals: those are facts of the table.
-            let level = then.level.as_deref().unwrap_or_default();
-            vec![(evidence_of(then), level.to_owned())]
+            let level = then.level.clone();
+            let named = level.map(|level| (evidence_of(then), level.into_owned()));
+            named.into_iter().collect()
         } else {
             let p = then.p.filter(|_| then.judge == JudgeName::Forest);
             let steps = p.map_or_else(Vec::new, |p| steps_of(p, contest.request.facts.risk.level));
@@ -232,6 +238,7 @@ impl Concluding<'_> {
         };
         Some(Agreement {
             evidence,
+            trial,
             found_right,
             recalls,
         })

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::cli::{Exit, Failure};
 use crate::event::control::ControlValue;
-use crate::event::decision::EvidenceRecord;
+use crate::event::evidence::EvidenceCount;
 use crate::judge::{ADVISORY, ADVISORY_FILES};
 
 /// Facts of real CVEs, as Oráculo would send them.
@@ -73,7 +73,10 @@ pub(super) fn assumed_settings() -> Result<Vec<(String, String)>, Failure> {
     ASSUMED
         .into_iter()
         .map(|(judge, level, agreed, n)| {
-            let value = ControlValue::Evidence(EvidenceRecord { agreed, n });
+            let value = ControlValue::Evidence(EvidenceCount {
+                source: Some("assumed by the demo".to_owned()),
+                ..EvidenceCount::plain(agreed, n)
+            });
             let text =
                 serde_json::to_string(&value).map_err(|e| Failure::new(Exit::Internal, e))?;
             Ok((format!("evidence.{judge}.{level}.{WRITER}"), text))

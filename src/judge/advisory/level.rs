@@ -57,6 +57,7 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::{Level, Version};
+    use crate::event::evidence::COUNTED;
     use crate::event::facts::Ecosystem;
 
     fn level(ecosystem: Ecosystem, before: &str, after: &str) -> Level {
@@ -64,6 +65,12 @@ mod tests {
             &Version::parse(ecosystem, before).unwrap(),
             &Version::parse(ecosystem, after).unwrap(),
         )
+    }
+
+    #[test]
+    fn every_level_that_a_remedy_can_have_is_counted() {
+        let levels = [Level::Patch, Level::Minor, Level::Major, Level::Unknown].map(Level::as_str);
+        assert!(COUNTED.contains(&("advisory", &levels)));
     }
 
     #[test]
