@@ -378,10 +378,8 @@ pub fn check_counted(judge: &str, level: Option<&str>) -> Result<(), CodecError>
 }
 
 fn counted_text() -> String {
-    let judges = COUNTED
-        .iter()
-        .map(|(judge, levels)| format!("{judge} at {}", levels.join(", ")));
-    let judges: Vec<String> = judges.collect();
+    let told = |(judge, levels): &(&str, &[&str])| format!("{judge} at {}", levels.join(", "));
+    let judges: Vec<String> = COUNTED.iter().map(told).collect();
     format!("judges are counted at levels: {}", judges.join("; "))
 }
 
@@ -495,7 +493,8 @@ mod tests {
         ] {
             let error = known(name).unwrap_err();
             assert!(
-                error.contains("advisory at patch, minor, major, unknown; forest at p90"),
+                error.contains("advisory at patch, minor, major, unknown; ")
+                    && error.contains("forest at p90"),
                 "{error}"
             );
         }
