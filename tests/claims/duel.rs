@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::fixture::Cluster;
 use crate::stream::{Replica, Stream, all_of, figure, get};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 /// The exploit that cases are tried with: an application of the catalogue's own, which needs no registry.
 const EXPLOIT: &str = "exploits/range/vendored-dependency";
 
