@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::answer::Answer;
-use super::client::{ANSWERS, ANSWERS_PATH};
+use super::client::{ANSWERS, ANSWERS_PATH, LATE};
 use super::evidence::{Watch, limited};
 use super::guard::{Guard, Watched};
 use super::relay;
@@ -46,6 +46,8 @@ pub(super) struct Seen {
     pub(super) strength: Option<Strength>,
     /// Whether it was delivered and came to the end that it must come to.
     pub(super) complete: bool,
+    /// Whether it took all the time that it had: the run, or the service for an answer.
+    pub(super) hangs: bool,
     /// How often it said that it was delivered.
     pub(super) marks: usize,
     /// Why there could have been no evidence, where there was none.
@@ -111,6 +113,7 @@ impl Place<'_> {
             found: left.evidence.is_some(),
             strength: left.evidence.flatten(),
             complete,
+            hangs: hangs(&ran, self.exploit),
             marks,
             tampered: left.tampered,
             watched: left.watched,
@@ -158,6 +161,7 @@ impl Place<'_> {
                 .chain(gives_away.then_some(Strength::Outside))
                 .max(),
             complete: exchange.is_complete && ran.ended == Ended::Exited(0),
+            hangs: exchange.is_late || ran.ended == Ended::TimedOut,
             marks: 0,
             tampered: left.tampered,
             watched: left.watched,
@@ -237,6 +241,7 @@ impl Place<'_> {
         {
             warn!(%error, to = %keep.display(), "what a run left behind cannot be kept");
         }
+        self.sandbox.leave(session);
         Ok(Left {
             ran,
             evidence,
@@ -326,6 +331,12 @@ fn is_complete(complete: &Complete, ran: &Ran) -> bool {
         return false;
     };
     complete.status.contains(&status) && said(&complete.delivered) && said(&complete.done)
+}
+
+/// Whether a run took all of its time, or its client waited in vain for an answer.
+fn hangs(ran: &Ran, exploit: &Exploit) -> bool {
+    let is_late = exploit.service.is_some() && ran.ended == Ended::Exited(LATE);
+    is_late || ran.ended == Ended::TimedOut
 }
 
 fn marks(complete: &Complete, ran: &Ran) -> usize {

@@ -4,6 +4,8 @@
 pub(super) const ANSWERS: &str = include_str!("client/answers.py");
 /// Where a client finds it.
 pub(super) const ANSWERS_PATH: &str = "/case-lib/answers.py";
+/// The status with which a client ends that waited in vain for an answer; `LATE` in the module.
+pub(super) const LATE: i32 = 124;
 /// The directory of that.
 pub(super) const LIBRARY: &str = "/case-lib";
 

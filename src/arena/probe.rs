@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     pids: 16,
     output_kb: 16,
     work_mb: 4,
+    repeats: 1,
 };
 /// What a probe prints where it got through.
 const THROUGH: &str = "got-through";

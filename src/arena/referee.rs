@@ -4,10 +4,13 @@
 //! after. Each run has a sandbox and a canary of its own, so that nothing of one run can be evidence in another; names,
 //! words, ports and the order of runs are drawn anew, so that a patch has nothing to fit to.
 //!
-//! On the patched tree each variant is tried three times: with other payloads each time but the second, which has the
-//! first one's in other surroundings. What is blocked in one place and works in another is not mended.
+//! On the patched tree each variant is tried `limits.repeats` times: with other payloads each time but the second, which
+//! has the first one's in other surroundings. What is blocked in one place and works in another is not mended.
+//!
+//! Runs of a phase take place side by side ([`super::SandboxConfig::runs_at_once`]); phases follow each other.
 
 mod rounds;
+mod side_by_side;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -16,17 +19,18 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use self::side_by_side::side_by_side;
 use super::attempt::{Attempt, Place};
 use super::baseline::{self, Baseline, Baselines};
 use super::guard::{Watched, meddling};
 use super::report::{Outcome, Phase, Report, RunReport, millis};
-use super::sandbox::{ArenaError, Sandbox};
+use super::sandbox::{ArenaError, Ended, Sandbox};
 use super::tamper::names_harness;
 use super::target::{TargetError, Targets, Tree};
 use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::codec::printable;
 use crate::event::verdict::WargameVerdict;
-use crate::exploit::{Condition, Exploit, Seed, Variant};
+use crate::exploit::{Benign, Condition, Exploit, Seed, Variant};
 
 /// Runs wargames.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +73,35 @@ struct Game<'a> {
     is_bump: bool,
 }
 
+/// Hears what begins; an error ends the wargame there.
+type Step<'s> = dyn FnMut(&str) -> Result<(), Ending> + 's;
+
 /// What came of a variant.
 struct Tried {
+    run: RunReport,
     variant: String,
     outcome: Outcome,
+    /// Whether it took all the time that it had.
+    hangs: bool,
     marks: usize,
     /// How the patch kept evidence from coming to be, or told surroundings apart.
     tampered: Option<String>,
     /// What the guard saw in the last run.
     watched: Option<Watched>,
+}
+
+impl Tried {
+    /// Whether the attack was kept from its aim, by fair means as far as is known.
+    fn is_blocked(&self) -> bool {
+        self.outcome == Outcome::Blocked && self.tampered.is_none()
+    }
+}
+
+/// A benign check that failed.
+struct Broken {
+    check: String,
+    /// Whether it took all the time that it had.
+    hangs: bool,
 }
 
 /// What an exploit does to its vulnerable target.
@@ -221,10 +245,18 @@ impl Game<'_> {
         progress("benign checks on the patched target")?;
         // A patched target that does not even load makes an attack inconclusive; what broke tells more.
         if let Some(broken) = self.check(Phase::BenignAfter, &pair.patched, &mut progress)? {
-            return Ok((WargameVerdict::Regression, Some(broken)));
+            let verdict = match broken.hangs {
+                true => WargameVerdict::PatchedHangs,
+                false => WargameVerdict::Regression,
+            };
+            return Ok((verdict, Some(broken.check)));
         }
         if let Some(how) = self.tampering(&diff, &baseline, &after) {
             return Ok((WargameVerdict::HarnessTampered, Some(how)));
+        }
+        let hung = after.iter().filter(|one| one.hangs && !one.is_blocked());
+        if let Some(hung) = hung.into_iter().find(|one| !self.hung_before(&one.variant)) {
+            return Ok((WargameVerdict::PatchedHangs, Some(hung.variant.clone())));
         }
         if let Some(variant) = with(Outcome::Inconclusive) {
             return Ok((WargameVerdict::Inconclusive, Some(variant)));
@@ -241,7 +273,7 @@ impl Game<'_> {
     fn baseline(
         &mut self,
         vulnerable: &str,
-        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+        progress: &mut Step<'_>,
     ) -> Result<Option<Shown>, Ending> {
         let Some(baselines) = self.referee.baselines else {
             return Ok(None);
@@ -264,7 +296,7 @@ impl Game<'_> {
     fn shown(
         &mut self,
         vulnerable: &Tree,
-        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+        progress: &mut Step<'_>,
     ) -> Result<Result<Shown, Found>, Ending> {
         progress("phase 1: the attack on the vulnerable target")?;
         let before = self.attack_vulnerable(vulnerable, progress)?;
@@ -276,7 +308,7 @@ impl Game<'_> {
         }
         progress("benign checks on the vulnerable target")?;
         if let Some(broken) = self.check(Phase::BenignBefore, vulnerable, progress)? {
-            return Ok(Err((WargameVerdict::BaselineBroken, Some(broken))));
+            return Ok(Err((WargameVerdict::BaselineBroken, Some(broken.check))));
         }
         let shown = Shown {
             silent,
@@ -300,6 +332,14 @@ impl Game<'_> {
             baselines.keep(key, baseline);
         }
         Ok(Ok(shown))
+    }
+
+    /// Whether a variant took all of its time on the vulnerable target already.
+    fn hung_before(&self, variant: &str) -> bool {
+        let mut runs = self.runs.iter();
+        runs.any(|run| {
+            run.phase == Phase::Phase1 && run.name == variant && run.ended == Ended::TimedOut
+        })
     }
 
     /// Returns how a patch meddles with what is to judge it, if it does.
@@ -349,48 +389,80 @@ impl Game<'_> {
         }
     }
 
-    /// Runs every benign check; returns the first that fails.
+    /// Runs every benign check; returns the first that fails, and of those one that hangs last.
     fn check(
         &mut self,
         phase: Phase,
         tree: &Tree,
-        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
-    ) -> Result<Option<String>, Ending> {
-        let exploit = self.exploit;
-        let mut broken = None;
+        progress: &mut Step<'_>,
+    ) -> Result<Option<Broken>, Ending> {
         let order = match phase {
             Phase::BenignAfter => "after/",
             _ => "before/",
         };
-        for check in self.shuffled(&exploit.benign, |one| [order, &one.id].concat()) {
-            progress(&check.id)?;
-            let named = Variant {
-                name: check.id.clone(),
-                values: BTreeMap::new(),
-            };
-            let attempt = Attempt {
-                means: &check.means,
-                variant: &named,
-                condition: check.matchers_condition,
-                matchers: &check.matchers,
-                complete: None,
-                steps: Condition::And,
-                linger: None,
-            };
-            let drawn = exploit.draw(&self.seed, &[order, &check.id].concat());
-            let kept = self.kept(phase, &check.id);
-            let place = self.place(tree, kept.as_deref());
-            let seen = place.attempt(&attempt, &drawn)?;
-            let outcome = if seen.found && seen.complete {
-                Outcome::Passed
-            } else {
-                broken = broken.or_else(|| Some(check.id.clone()));
-                Outcome::Failed
-            };
-            let run = RunReport::of(phase, &check.id, &check.means, outcome, None, &seen.ran);
+        let checks = self.shuffled(&self.exploit.benign, |one| [order, &one.id].concat());
+        let game = &*self;
+        let all = side_by_side(
+            self.threads(),
+            &checks,
+            |check| &check.id,
+            progress,
+            |check| game.check_once(phase, tree, check, order),
+        )?;
+        let mut broken: Option<Broken> = None;
+        for (check, (run, hangs)) in checks.iter().zip(all) {
+            let fails = run.outcome == Outcome::Failed;
+            if fails && broken.as_ref().is_none_or(|known| known.hangs && !hangs) {
+                broken = Some(Broken {
+                    check: check.id.clone(),
+                    hangs,
+                });
+            }
             self.runs.push(run);
         }
         Ok(broken)
+    }
+
+    /// Runs a benign check, and once more where it hangs; returns what came of it, and whether it hangs.
+    fn check_once(
+        &self,
+        phase: Phase,
+        tree: &Tree,
+        check: &Benign,
+        order: &str,
+    ) -> Result<(RunReport, bool), Ending> {
+        let named = Variant {
+            name: check.id.clone(),
+            values: BTreeMap::new(),
+        };
+        let attempt = Attempt {
+            means: &check.means,
+            variant: &named,
+            condition: check.matchers_condition,
+            matchers: &check.matchers,
+            complete: None,
+            steps: Condition::And,
+            linger: None,
+        };
+        let kept = self.kept(phase, &check.id);
+        let place = self.place(tree, kept.as_deref());
+        let tries = |again: &str| {
+            let drawn = self
+                .exploit
+                .draw(&self.seed, &[order, &check.id, again].concat());
+            place.attempt(&attempt, &drawn)
+        };
+        let mut seen = tries("")?;
+        if seen.hangs {
+            seen = tries("/again")?;
+        }
+        let passes = seen.found && seen.complete;
+        let outcome = match passes {
+            true => Outcome::Passed,
+            false => Outcome::Failed,
+        };
+        let run = RunReport::of(phase, &check.id, &check.means, outcome, None, &seen.ran);
+        Ok((run, seen.hangs && !passes))
     }
 }
 

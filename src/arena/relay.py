@@ -43,10 +43,10 @@ def is_whole(data, method):
 
 
 def ask(place, request, room, patience):
-    """The answer and how it ended: `closed` by the service, `whole`, or `cut` because it was too long or too late."""
+    """The answer and how it ended: `closed` or `reset` by the service, `whole`, `cut` because it was too long, or `late`."""
     method = request.split(b" ", 1)[0].decode("latin-1")
     end = time.monotonic() + patience
-    answer, how = b"", "cut"
+    answer, how = b"", "late"
     with connect(place, patience) as connection:
         try:
             connection.sendall(request)
@@ -73,7 +73,7 @@ def ask(place, request, room, patience):
                 how = "whole"
                 end = min(end, time.monotonic() + LINGER)
             else:
-                how = "cut"
+                how = "late"
     if len(answer) > room:
         return answer[:room], "cut"
     return answer, how

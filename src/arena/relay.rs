@@ -62,8 +62,10 @@ enum How {
     Closed,
     /// It told its length and had it.
     Whole,
-    /// It was too long or too late.
+    /// It was too long.
     Cut,
+    /// It was not there in time.
+    Late,
     /// The service reset the connection.
     Reset,
     /// The service took no connection.
@@ -77,6 +79,8 @@ pub(super) struct Exchange {
     pub(super) answers: Vec<Option<Answer>>,
     /// Whether everything was sent and answered whole, and the service is as it must be afterwards.
     pub(super) is_complete: bool,
+    /// Whether the service let a request wait for as long as it may.
+    pub(super) is_late: bool,
     /// Whether any answer, whole or not, has the canary in it although no request had.
     pub(super) gives_away: bool,
 }
@@ -130,12 +134,15 @@ pub(super) fn exchange(stdout: &str, requests: &[Vec<String>], canary: &str) -> 
     let mut exchange = Exchange {
         answers: Vec::with_capacity(requests.len()),
         is_complete: true,
+        is_late: false,
         gives_away: false,
     };
     for step in requests {
         let mut last = None;
         for request in step {
-            last = next().and_then(|line| answer_of(line, request));
+            let line = next();
+            exchange.is_late |= matches!(line, Some(Line::Answer { how: How::Late, .. }));
+            last = line.and_then(|line| answer_of(line, request));
             // A connection that is closed without a word is no answer: who says what became of the request?
             exchange.is_complete &= last.as_ref().is_some_and(|answer| answer.broken.is_none());
             let shows = |answer: &Answer| {
@@ -163,7 +170,7 @@ fn answer_of(line: Line, request: &str) -> Option<Answer> {
     let method = request.split(' ').next().unwrap_or_default();
     let method = if method.is_empty() { "GET" } else { method };
     let mut read = read(&bytes, method, how == How::Closed);
-    if matches!(how, How::Cut | How::Reset | How::Refused) && read.broken.is_none() {
+    if matches!(how, How::Cut | How::Late | How::Reset | How::Refused) && read.broken.is_none() {
         read.broken = Some("it was cut off".to_owned());
     }
     Some(read)

@@ -5,12 +5,15 @@ mod slot;
 mod watch;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,6 +33,11 @@ const FIRST_ID: u32 = 1_900_000_000;
 /// How many runs can be told apart by their identities.
 const IDS: u32 = 60_000_000;
 
+/// How many runs of one wargame take place side by side, where the settings do not say.
+const RUNS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// How many runs may be taken down while others go on.
+const MOST_LEAVING: usize = 8;
+
 /// Where the arena stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +46,8 @@ pub struct SandboxConfig {
     pub directory: PathBuf,
     /// bubblewrap, looked for among the system's programs if it has no slash.
     pub bwrap: PathBuf,
+    /// How many runs of one wargame take place side by side; each may use what its exploit's limits say.
+    pub runs_at_once: NonZeroUsize,
 }
 
 impl Default for SandboxConfig {
@@ -45,6 +55,7 @@ impl Default for SandboxConfig {
         Self {
             directory: std::env::temp_dir().join("crisol-arena"),
             bwrap: PathBuf::from("bwrap"),
+            runs_at_once: RUNS_AT_ONCE,
         }
     }
 }
@@ -92,6 +103,9 @@ pub struct Sandbox {
     filter: PathBuf,
     cgroups: Cgroups,
     is_root: bool,
+    runs_at_once: NonZeroUsize,
+    /// Threads that take walls down whose runs have ended.
+    leaving: Mutex<VecDeque<JoinHandle<()>>>,
 }
 
 /// What is to be run.
@@ -209,6 +223,8 @@ impl Sandbox {
             filter: file,
             cgroups,
             is_root: rustix::process::geteuid().is_root(),
+            runs_at_once: config.runs_at_once,
+            leaving: Mutex::default(),
         })
     }
 
@@ -220,6 +236,24 @@ impl Sandbox {
     /// Whether runs have another identity than this process.
     pub(super) fn drops_root(&self) -> bool {
         self.is_root
+    }
+
+    /// Returns how many runs of one wargame take place side by side.
+    pub(super) fn runs_at_once(&self) -> usize {
+        self.runs_at_once.get()
+    }
+
+    /// Takes the walls of a run down that has ended, beside what comes next: removing mounts and control groups waits for
+    /// the kernel, not for a processor.
+    pub(super) fn leave(&self, session: Session) {
+        let mut leaving = self.leaving.lock();
+        leaving.retain(|thread| !thread.is_finished());
+        leaving.push_back(thread::spawn(move || drop(session)));
+        let oldest = (leaving.len() > MOST_LEAVING).then(|| leaving.pop_front());
+        drop(leaving);
+        if let Some(thread) = oldest.flatten() {
+            let _ = thread.join();
+        }
     }
 
     /// Returns what bounds runs.
@@ -326,6 +360,9 @@ pub(super) fn standing(walls: &[Wall]) -> Result<(), ArenaError> {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        for thread in self.leaving.get_mut().drain(..) {
+            let _ = thread.join();
+        }
         self.cgroups.remove_parents();
         tracing::trace!(directory = %self.claim.directory().display(), "arena closed");
     }

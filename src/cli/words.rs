@@ -224,6 +224,7 @@ pub(super) fn means(reason: Reason) -> &'static str {
         Reason::Regression => {
             "The exploit is blocked, but something that worked does not any more."
         }
+        Reason::PatchedHangs => "The patched target hangs where the vulnerable one came to an end.",
         Reason::HarnessTampered => "The patch touches what is to judge it.",
         Reason::ApplyFailed => "The patch does not apply to the target of its exploit.",
         Reason::BuildFailed => "The patched target does not build.",
@@ -281,7 +282,7 @@ pub(super) fn next(reason: Reason) -> &'static str {
         Reason::WargameAsked => "wait for the wargame; its outcome is on decisions or hitl",
         Reason::WargameMitigated => "ship these bytes; another digest is another question",
         Reason::SecondLookUnsure => "a person reviews it, with the wargame's evidence",
-        Reason::StillExploitable | Reason::Regression => {
+        Reason::StillExploitable | Reason::Regression | Reason::PatchedHangs => {
             "look at the evidence, and have another candidate made"
         }
         Reason::HarnessTampered => "find out who made this patch, and why it looks like this",

@@ -115,6 +115,8 @@ reasons! {
     StillExploitable = "still_exploitable" => Queued,
     /// The exploit is blocked, but a benign check broke.
     Regression = "regression" => Queued,
+    /// The patched target takes all the time that it has, where the vulnerable one came to an end.
+    PatchedHangs = "patched_hangs" => Queued,
     /// The patch touches what is to judge it.
     HarnessTampered = "harness_tampered" => Queued,
     /// The patch does not apply to the target.

@@ -23,9 +23,11 @@ pub enum WargameVerdict {
     StillExploitable,
     /// The exploit is blocked, but a benign check broke.
     Regression,
+    /// The patched target takes all the time that it has, where the vulnerable one came to an end.
+    PatchedHangs,
     /// The patch touches what is to judge it.
     HarnessTampered,
-    /// It came to no end: not delivered, crashed, timed out.
+    /// It came to no end: not delivered, crashed, cut off.
     Inconclusive,
     /// The arena failed.
     Error,
@@ -42,6 +44,7 @@ impl WargameVerdict {
             | Self::BuildFailed
             | Self::StillExploitable
             | Self::Regression
+            | Self::PatchedHangs
             | Self::HarnessTampered => Some(false),
             Self::NotReproduced | Self::BaselineBroken | Self::Inconclusive | Self::Error => None,
         }

@@ -160,6 +160,7 @@ fn refusal(verdict: WargameVerdict) -> Option<Reason> {
         WargameVerdict::BaselineBroken => Reason::BaselineBroken,
         WargameVerdict::StillExploitable => Reason::StillExploitable,
         WargameVerdict::Regression => Reason::Regression,
+        WargameVerdict::PatchedHangs => Reason::PatchedHangs,
         WargameVerdict::HarnessTampered => Reason::HarnessTampered,
         WargameVerdict::Inconclusive => Reason::WargameInconclusive,
         WargameVerdict::Error => Reason::WargameError,
@@ -179,6 +180,7 @@ pub fn is_blocking(reason: Reason) -> bool {
             | Reason::BaselineBroken
             | Reason::StillExploitable
             | Reason::Regression
+            | Reason::PatchedHangs
             | Reason::HarnessTampered
             | Reason::WargameInconclusive
             | Reason::WargameError

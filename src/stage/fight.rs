@@ -69,7 +69,7 @@ fn of_reports(reports: &[Report]) -> WargameRecord {
         bounds: Some(name(&worst.bounds)),
         reused: worst.reused,
         took_ms: reports.iter().map(|each| each.took_ms).sum(),
-        runs: worst.runs.iter().take(MAX_RUNS).map(run).collect(),
+        runs: told(&worst.runs).map(run).collect(),
         ..nothing()
     }
 }
@@ -78,9 +78,10 @@ fn of_reports(reports: &[Report]) -> WargameRecord {
 /// shows nothing, and last what shows that it is right.
 fn weight(verdict: WargameVerdict) -> u8 {
     match verdict {
-        WargameVerdict::StillExploitable => 9,
-        WargameVerdict::HarnessTampered => 8,
-        WargameVerdict::Regression => 7,
+        WargameVerdict::StillExploitable => 10,
+        WargameVerdict::HarnessTampered => 9,
+        WargameVerdict::Regression => 8,
+        WargameVerdict::PatchedHangs => 7,
         WargameVerdict::ApplyFailed => 6,
         WargameVerdict::BuildFailed => 5,
         WargameVerdict::Inconclusive => 4,
@@ -96,11 +97,25 @@ fn evidence(report: &Report) -> Option<Strength> {
     report.runs.iter().filter_map(|run| run.strength).min()
 }
 
-fn run(report: &RunReport) -> RunRecord {
-    let tells = matches!(
+/// Returns as many runs as a record may have, in order; where there are more, those that tell something before others.
+fn told(runs: &[RunReport]) -> impl Iterator<Item = &RunReport> {
+    let mut all: Vec<(usize, &RunReport)> = runs.iter().enumerate().collect();
+    all.sort_by_key(|(_, run)| !tells(run));
+    all.truncate(MAX_RUNS);
+    all.sort_by_key(|(nth, _)| *nth);
+    all.into_iter().map(|(_, run)| run)
+}
+
+/// Whether a run tells against the patch, shows the exploit, or came to no end.
+fn tells(report: &RunReport) -> bool {
+    matches!(
         report.outcome,
         Outcome::Exploited | Outcome::Failed | Outcome::Inconclusive
-    );
+    )
+}
+
+fn run(report: &RunReport) -> RunRecord {
+    let tells = tells(report);
     let said = || [report.stdout.as_str(), report.stderr.as_str()].join("\n");
     RunRecord {
         phase: name(&report.phase),

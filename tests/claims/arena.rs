@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     pids: 24,
     output_kb: 16,
     work_mb: 16,
+    repeats: 1,
 };
 /// How much longer than its limit a run may take: killing, and a busy machine.
 const GRACE: Duration = Duration::from_secs(3);
@@ -323,6 +324,7 @@ fn an_arena_whose_walls_do_not_hold_is_not_opened() {
         Sandbox::open(&SandboxConfig {
             directory: directory.path().join("arena"),
             bwrap,
+            ..SandboxConfig::default()
         })
     };
     // One that runs what it is given and builds nothing around it, in the words of the real one.
@@ -348,6 +350,7 @@ fn an_arena_whose_walls_do_not_hold_is_not_opened() {
     let error = Sandbox::open(&SandboxConfig {
         directory: directory.path().join("arena"),
         bwrap: directory.path().join("no-bwrap"),
+        ..SandboxConfig::default()
     });
     assert!(matches!(error, Err(ArenaError::NotStarted(_))), "{error:?}");
     // The same with the real one.

@@ -297,7 +297,8 @@ fn a_patch_that_speaks_for_the_harness_is_told_apart() {
 #[test]
 fn a_patch_that_ends_hangs_or_kills_what_tries_it_is_never_mitigated() {
     let ring = Ring::new();
-    let (exploit, service) = file_server();
+    let (mut exploit, service) = file_server();
+    exploit.attack.variants.truncate(2);
     for (lines, wanted) in [
         (
             "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            os._exit(0)\n",
@@ -305,7 +306,11 @@ fn a_patch_that_ends_hangs_or_kills_what_tries_it_is_never_mitigated() {
         ),
         (
             "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            import time; time.sleep(60)\n",
-            WargameVerdict::Inconclusive,
+            WargameVerdict::PatchedHangs,
+        ),
+        (
+            "        import time; time.sleep(60)\n",
+            WargameVerdict::PatchedHangs,
         ),
         (
             "        if not os.path.normpath(ROOT + path).startswith(ROOT + '/'):\n            os.kill(-1, 9)\n",
@@ -321,7 +326,8 @@ fn a_patch_that_ends_hangs_or_kills_what_tries_it_is_never_mitigated() {
 #[test]
 fn a_patch_that_floods_or_forks_is_bounded_and_not_mitigated() {
     let ring = Ring::new();
-    let (exploit, service) = file_server();
+    let (mut exploit, service) = file_server();
+    exploit.attack.variants.truncate(2);
     for lines in [
         "        os.system('yes > /proc/1/fd/1')\n",
         "        while True: os.fork()\n",
@@ -380,7 +386,8 @@ fn an_attack_that_does_not_work_before_proves_nothing() {
         "{report:#?}"
     );
 
-    let (exploit, _) = file_server();
+    let (mut exploit, _) = file_server();
+    exploit.attack.variants.truncate(2);
     let report = ring.fight(&exploit, &patch);
     assert_eq!(
         report.verdict,
@@ -388,6 +395,9 @@ fn an_attack_that_does_not_work_before_proves_nothing() {
         "{report:#?}"
     );
     assert!(report.detail.is_some());
+    // What works in its first round has no other.
+    let patched = report.runs.iter().filter(|run| run.phase == Phase::Phase2);
+    assert!(patched.count() <= 3, "{report:#?}");
     let last = report.runs.last().unwrap();
     assert_eq!(
         (last.phase, last.outcome),

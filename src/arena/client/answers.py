@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import sys
 import time
 import zlib
 
@@ -35,6 +36,25 @@ MARKS = [(b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", 
 
 class Incomplete(Exception):
     """What came is no whole answer that can be read in one way."""
+
+
+class Late(Incomplete):
+    """The service let a request wait for as long as it may."""
+
+
+LATE = 124
+"""The status with which a client ends that Late ended, as timeout(1) has it."""
+
+
+def end_late(kind, error, trace):
+    sys.__excepthook__(kind, error, trace)
+    if issubclass(kind, Late):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(LATE)
+
+
+sys.excepthook = end_late
 
 
 class Answer:
@@ -255,7 +275,7 @@ def ask(request, port, host="127.0.0.1", patience=8):
                 end = min(end, time.monotonic() + LINGER)
     answer = read(data, is_closed, method)
     if answer is None:
-        raise Incomplete(f"no whole answer in time: {data[:400]!r}")
+        raise Late(f"no whole answer in time: {data[:400]!r}")
     return answer
 
 

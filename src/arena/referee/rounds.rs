@@ -1,21 +1,33 @@
 //! The attacks of both phases: which is tried when, how often, and with what.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Ending, Game, Tried};
+use super::side_by_side::side_by_side;
+use super::{Ending, Game, Step, Tried};
 use crate::arena::attempt::Attempt;
 use crate::arena::report::{Outcome, Phase, RunReport};
 use crate::arena::target::Tree;
 use crate::exploit::{Condition, Drawn, Variant};
 
-/// How often each variant is tried on the patched tree.
-const ROUNDS: usize = 3;
-/// How often it may be tried on the vulnerable tree until it works.
-const TRIES: usize = 3;
+/// The round that has the payload of the first one in other surroundings.
+const ELSEWHERE: u64 = 1;
 /// How long evidence is waited for after an attack: at least, and so much more as is drawn.
 const LINGER_MS: (u64, u64) = (10, 50);
 /// The same for the one attack of a phase that is looked at for longer; a patch cannot know which that is.
 const LONG_LINGER_MS: (u64, u64) = (1_200, 1_300);
+
+/// One round of a variant on the patched tree.
+struct Round<'v> {
+    round: u64,
+    /// Which variant it is, in the order that was drawn.
+    nth: usize,
+    variant: &'v Variant,
+    /// Whether an earlier round has settled what comes of the variant.
+    settled: &'v AtomicBool,
+    /// Whether it was seen of any variant that trying again does not help.
+    in_vain: &'v AtomicBool,
+}
 
 impl Game<'_> {
     /// Returns things in an order that is drawn.
@@ -59,81 +71,150 @@ impl Game<'_> {
     pub(super) fn attack_vulnerable(
         &mut self,
         tree: &Tree,
-        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+        step: &mut Step<'_>,
     ) -> Result<Vec<Tried>, Ending> {
         let exploit = self.exploit;
-        let mut all = Vec::new();
-        for variant in self.shuffled(&exploit.attack.variants, |one| one.name.clone()) {
-            progress(&variant.name)?;
-            for nth in 0..TRIES {
-                let label = format!("phase1/{}/{nth}", variant.name);
-                let drawn = exploit.draw(&self.seed, &label);
-                let tried = self.attempt(
-                    Phase::Phase1,
-                    tree,
-                    variant,
-                    &drawn,
-                    self.linger(&label, false),
-                )?;
-                let works = tried.outcome == Outcome::Exploited;
-                if works || nth + 1 == TRIES {
-                    all.push(tried);
-                }
-                if works {
-                    break;
-                }
+        let variants = self.shuffled(&exploit.attack.variants, |one| one.name.clone());
+        let game = &*self;
+        let all = side_by_side(
+            self.threads(),
+            &variants,
+            |variant| &variant.name,
+            step,
+            |variant| game.until_it_works(tree, variant),
+        )?;
+        let mut last = Vec::new();
+        for tries in all {
+            self.runs
+                .extend(tries.iter().map(|tried| tried.run.clone()));
+            last.extend(tries.into_iter().next_back());
+        }
+        Ok(last)
+    }
+
+    /// Tries a variant on the vulnerable tree, until it works or has failed too often.
+    fn until_it_works(&self, tree: &Tree, variant: &Variant) -> Result<Vec<Tried>, Ending> {
+        let mut tries = Vec::new();
+        for nth in 0..self.exploit.limits.repeats {
+            let label = format!("phase1/{}/{nth}", variant.name);
+            let drawn = self.exploit.draw(&self.seed, &label);
+            let linger = self.linger(&label, false);
+            let tried = self.attempt(Phase::Phase1, tree, variant, &drawn, linger)?;
+            let works = tried.outcome == Outcome::Exploited;
+            tries.push(tried);
+            if works {
+                break;
             }
         }
-        Ok(all)
+        Ok(tries)
     }
 
     /// Runs every variant of the attack on the patched tree, in rounds, until it works.
+    ///
+    /// All variants have their first round before any has its second, because most patches that are wrong are seen to be
+    /// in the first; a round that is under way when an earlier one settles its variant is told, and counts for nothing.
     pub(super) fn attack_patched(
         &mut self,
         tree: &Tree,
-        progress: &mut dyn FnMut(&str) -> Result<(), Ending>,
+        step: &mut Step<'_>,
     ) -> Result<Vec<Tried>, Ending> {
         let exploit = self.exploit;
-        let mut all = Vec::new();
         let variants = self.shuffled(&exploit.attack.variants, |one| format!("2/{}", one.name));
-        let looked_at = variants.first().map(|one| one.name.clone());
-        for variant in variants {
-            progress(&variant.name)?;
-            let first = format!("phase2/{}", variant.name);
-            let mut last: Option<Tried> = None;
-            for round in 0..ROUNDS {
-                let label = format!("{first}/{round}");
-                let drawn = match round {
-                    // The same attack in other surroundings.
-                    1 => exploit.draw_in(&self.seed, &first, &label),
-                    0 => exploit.draw(&self.seed, &first),
-                    _ => exploit.draw(&self.seed, &label),
-                };
-                let is_long = round == 1 && looked_at.as_ref() == Some(&variant.name);
-                let linger = self.linger(&label, is_long);
-                let mut tried = self.attempt(Phase::Phase2, tree, variant, &drawn, linger)?;
-                if round == 1 && tried.outcome == Outcome::Exploited {
-                    tried.outcome = Outcome::Blocked;
-                    tried.tampered =
-                        Some("it is blocked in some surroundings and works in others".to_owned());
-                }
-                let marks = last.as_ref().map_or(0, |last| last.marks);
-                tried.marks = tried.marks.max(marks);
-                // Only what is blocked has to be blocked again.
-                let is_settled = tried.outcome != Outcome::Blocked || tried.tampered.is_some();
-                last = Some(tried);
-                if is_settled {
-                    break;
-                }
+        let settled: Vec<AtomicBool> = variants.iter().map(|_| AtomicBool::new(false)).collect();
+        let in_vain = AtomicBool::new(false);
+        let mut rounds = Vec::new();
+        for round in 0..exploit.limits.repeats {
+            for (nth, (variant, settled)) in variants.iter().zip(&settled).enumerate() {
+                rounds.push(Round {
+                    round,
+                    nth,
+                    variant,
+                    settled,
+                    in_vain: &in_vain,
+                });
             }
-            all.extend(last);
         }
-        Ok(all)
+        let game = &*self;
+        let all = side_by_side(
+            self.threads(),
+            &rounds,
+            |round| &round.variant.name,
+            step,
+            |round| {
+                if round.settled.load(Ordering::Acquire) {
+                    return Ok(Vec::new());
+                }
+                let tries = game.round(tree, round)?;
+                if tries.last().is_some_and(|tried| !tried.is_blocked()) {
+                    round.settled.store(true, Ordering::Release);
+                }
+                Ok(tries)
+            },
+        )?;
+        let mut last: Vec<Option<Tried>> = Vec::new();
+        last.resize_with(variants.len(), || None);
+        for (round, tries) in rounds.iter().zip(all) {
+            self.runs
+                .extend(tries.iter().map(|tried| tried.run.clone()));
+            let Some(known) = last.get_mut(round.nth) else {
+                continue;
+            };
+            // Only what is blocked has to be blocked again.
+            if known.as_ref().is_some_and(|tried| !tried.is_blocked()) {
+                continue;
+            }
+            for mut tried in tries {
+                let marks = known.as_ref().map_or(0, |known| known.marks);
+                tried.marks = tried.marks.max(marks);
+                *known = Some(tried);
+            }
+        }
+        Ok(last.into_iter().flatten().collect())
+    }
+
+    /// Tries a variant on the patched tree, and once more where it came to no end that can be judged: a machine that is
+    /// busy elsewhere must not be held against a patch, and a patch that keeps a run from its end does so again.
+    fn round(&self, tree: &Tree, round: &Round<'_>) -> Result<Vec<Tried>, Ending> {
+        let exploit = self.exploit;
+        let Round {
+            round,
+            nth,
+            variant,
+            in_vain,
+            ..
+        } = *round;
+        let first = format!("phase2/{}", variant.name);
+        let label = format!("{first}/{round}");
+        let mut tries = Vec::new();
+        for again in ["", "/again"] {
+            let place = [&label, again].concat();
+            let drawn = match round {
+                ELSEWHERE => exploit.draw_in(&self.seed, &first, &place),
+                0 if again.is_empty() => exploit.draw(&self.seed, &first),
+                _ => exploit.draw(&self.seed, &place),
+            };
+            let linger = self.linger(&place, round == ELSEWHERE && nth == 0);
+            let mut tried = self.attempt(Phase::Phase2, tree, variant, &drawn, linger)?;
+            if round == ELSEWHERE && tried.outcome == Outcome::Exploited {
+                tried.outcome = Outcome::Blocked;
+                tried.tampered =
+                    Some("it is blocked in some surroundings and works in others".to_owned());
+            }
+            let is_judged = tried.outcome != Outcome::Inconclusive;
+            tries.push(tried);
+            if is_judged || in_vain.load(Ordering::Acquire) {
+                break;
+            }
+            if !again.is_empty() {
+                in_vain.store(true, Ordering::Release);
+            }
+        }
+        Ok(tries)
     }
 
     /// Runs one variant of the attack once.
     fn attempt(
-        &mut self,
+        &self,
         phase: Phase,
         tree: &Tree,
         variant: &Variant,
@@ -152,14 +233,19 @@ impl Game<'_> {
         };
         let strength = seen.strength.filter(|_| seen.found);
         let means = &self.exploit.attack.means;
-        let run = RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran);
-        self.runs.push(run);
         Ok(Tried {
+            run: RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran),
             variant: variant.name.clone(),
             outcome,
+            hangs: seen.hangs,
             marks: seen.marks,
             tampered: seen.tampered.filter(|_| outcome == Outcome::Blocked),
             watched: seen.watched,
         })
+    }
+
+    /// How many runs take place side by side.
+    pub(super) fn threads(&self) -> usize {
+        self.referee.sandbox.runs_at_once()
     }
 }

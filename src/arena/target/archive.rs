@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     pids: 16,
     output_kb: 64,
     work_mb: 64,
+    repeats: 1,
 };
 /// What a tree may hold.
 const MOST: Most = Most {

@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     pids: 128,
     output_kb: 256,
     work_mb: 384,
+    repeats: 1,
 };
 /// What a tree may hold.
 const MOST: Most = Most {

@@ -27,6 +27,7 @@ const LIMITS: Limits = Limits {
     pids: 64,
     output_kb: 1_024,
     work_mb: 256,
+    repeats: 1,
 };
 /// What a tree may hold.
 const MOST: Most = Most {
