@@ -4,7 +4,9 @@
 //! Walls are taken down in tests alone: by a bubblewrap that is given other arguments, by a service that is started in
 //! the sandbox of its client, by larger bounds, or by judging the same run as if nobody had watched it.
 
+mod case;
 mod identities;
+mod imports;
 mod kernel;
 
 use std::collections::BTreeMap;
