@@ -5,6 +5,7 @@
 //! the sandbox of its client, by larger bounds, or by judging the same run as if nobody had watched it.
 
 mod case;
+mod evidence;
 mod identities;
 mod imports;
 mod kernel;
