@@ -9,6 +9,7 @@ mod evidence;
 mod identities;
 mod imports;
 mod kernel;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
