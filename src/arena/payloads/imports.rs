@@ -1,4 +1,6 @@
 //! What trusted code might load of its target, and what a library replaces of the process that it is attacked in.
+//!
+//! Over 400 lines, because most of them are rows: both tables are about what one process loads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

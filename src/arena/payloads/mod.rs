@@ -4,11 +4,13 @@
 //! Walls are taken down in tests alone: by a bubblewrap that is given other arguments, by a service that is started in
 //! the sandbox of its client, by larger bounds, or by judging the same run as if nobody had watched it.
 
+mod bumps;
 mod case;
 mod evidence;
 mod identities;
 mod imports;
 mod kernel;
+mod lifetime;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -109,8 +111,7 @@ impl Stage {
              *) words+=(\"$1\"); shift;;\nesac\ndone\nexec bwrap \"${{words[@]}}\" \"$@\"\n",
             cases.collect::<String>()
         );
-        fs::write(&file, script).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&file, &script);
         Self::with(file, directory)
     }
 
@@ -161,4 +162,52 @@ fn answers(ran: &Ran) -> BTreeMap<String, String> {
     lines
         .map(|(name, answer)| (name.to_owned(), answer.to_owned()))
         .collect()
+}
+
+/// Writes a program.
+fn write_program(file: &Path, script: &str) {
+    fs::write(file, script).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Tries rows on two threads: most of their time is waiting. Returns what was seen of each, in order.
+fn on_two_threads<R: Sync, S: Send>(rows: &[R], tries: impl Fn(&R) -> S + Sync) -> Vec<S> {
+    let (one, other) = rows.split_at(rows.len() / 2);
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| one.iter().map(&tries).collect::<Vec<_>>());
+        let other: Vec<S> = other.iter().map(&tries).collect();
+        let mut all = one.join().unwrap();
+        all.extend(other);
+        all
+    })
+}
+
+/// The table of the documentation says how many payloads there are of each kind.
+#[test]
+fn the_table_of_payloads_is_true() {
+    let text = include_str!("../../../docs/security.md");
+    let (_, section) = text.split_once("## Payloads of our own").unwrap();
+    let rows = section.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let name = cells.next()?;
+        let count: usize = cells.next()?.parse().ok()?;
+        Some((name, count))
+    });
+    let told: BTreeMap<&str, usize> = rows.collect();
+    let own: [(&str, &[usize]); 7] = [
+        ("identities", &identities::ROWS),
+        ("imports", &imports::ROWS),
+        ("evidence", &evidence::ROWS),
+        ("surroundings", &surroundings::ROWS),
+        ("bumps", &bumps::ROWS),
+        ("lifetime", &lifetime::ROWS),
+        ("kernel", &kernel::ROWS),
+    ];
+    for (kind, rows) in own {
+        assert_eq!(told.get(kind).copied(), Some(rows.iter().sum()), "{kind}");
+    }
+    // Two kinds stand elsewhere: their tests are there, and the table says how many payloads they hold.
+    assert_eq!(told.len(), 9, "{told:?}");
+    assert!(told.values().all(|count| *count >= 8), "{told:?}");
+    assert!(told.values().sum::<usize>() >= 80, "{told:?}");
 }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::case::{Case, looks_blocked};
-use super::{SHARED_PROCESSES, Stage, Table, readable_directory};
+use super::{SHARED_PROCESSES, Stage, Table, on_two_threads, readable_directory};
 use crate::arena::referee::Referee;
 use crate::arena::target::{Targets, TargetsConfig};
 use crate::diff::{DiffLimits, parse, synthesize};
@@ -359,8 +359,10 @@ fn canned_answers_are_a_regression() {
     std::thread::scope(|scope| {
         let honest =
             scope.spawn(|| fight(&drawn, "def refuses(path, request): return '..' in path"));
-        for (name, patch) in CANNED {
-            let (held, control) = (fight(&drawn, patch), fight(&fixed, patch));
+        let all = on_two_threads(CANNED, |(_, patch)| {
+            (fight(&drawn, patch), fight(&fixed, patch))
+        });
+        for ((name, _), (held, control)) in CANNED.iter().zip(all) {
             table.row(
                 name,
                 held.verdict == WargameVerdict::Regression,
