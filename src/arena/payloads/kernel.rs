@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 
-use super::{CAPABLE, LIMITS, NO_FILTER, SHARED_PROCESSES, Stage, Table, answers};
+use super::{CAPABLE, Edit, LIMITS, NO_FILTER, SHARED_PROCESSES, Stage, Table, answers};
 
 /// How many rows each table has.
 pub(super) const ROWS: [usize; 2] = [58, 15];
@@ -138,8 +138,11 @@ fn no_call_that_no_program_needs_reaches_the_kernel() {
     table.ends(ROWS[0]);
 }
 
-/// Lines that succeed where their wall is down, and what takes it down: edits, and mounts.
-const LINES: &[(&str, &str, &[super::Edit], &str)] = &[
+/// A name, a line, and what takes its wall down: edits, and mounts.
+type Line = (&'static str, &'static str, &'static [Edit], &'static str);
+
+/// Lines that succeed where their wall is down.
+const LINES: &[Line] = &[
     (
         "a file system of its own",
         "mount -t tmpfs none /tmp",
@@ -245,7 +248,7 @@ fn mounts_namespaces_and_what_is_mounted_give_nothing_away() {
             .replace("@process", &process)
             .replace("@port", &port)
     };
-    let tries = |stage: &Stage, rows: &[&(&str, &str, &[super::Edit], &str)]| {
+    let tries = |stage: &Stage, rows: &[&Line]| {
         let lines = rows.iter().map(|(name, line, _, _)| {
             let (name, line) = (name.replace(' ', "_"), fill(line));
             format!("if ( {line} ) >/dev/null 2>&1; then echo {name} through; else echo {name} refused; fi\n")
@@ -255,7 +258,7 @@ fn mounts_namespaces_and_what_is_mounted_give_nothing_away() {
     let all: Vec<_> = LINES.iter().collect();
     let held = tries(&whole, &all);
     // Rows whose walls are taken down alike need one run.
-    let mut controls: BTreeMap<String, Vec<&(&str, &str, &[super::Edit], &str)>> = BTreeMap::new();
+    let mut controls: BTreeMap<String, Vec<&Line>> = BTreeMap::new();
     for row in LINES {
         let how = format!("{:?}{}", row.2, row.3);
         controls.entry(how).or_default().push(row);
