@@ -74,6 +74,8 @@ struct Left {
     evidence: Option<Option<Strength>>,
     tampered: Option<String>,
     watched: Option<Watched>,
+    /// Whether the service ended by itself, though nothing was asked of it any more.
+    is_gone: bool,
 }
 
 impl Place<'_> {
@@ -154,13 +156,18 @@ impl Place<'_> {
             Condition::And => of_steps && (attempt.matchers.is_empty() || beside.is_some()),
         };
         let strengths = each.into_iter().flatten().flatten();
+        let service = self.exploit.service.as_ref();
+        let must_live = service.is_some_and(|service| service.alive_after);
         Ok(Seen {
             found,
             strength: strengths
                 .chain(beside.flatten())
                 .chain(gives_away.then_some(Strength::Outside))
                 .max(),
-            complete: exchange.is_complete && ran.ended == Ended::Exited(0),
+            // One that the attack ends has blocked nothing, also where it ends a moment after its answer.
+            complete: exchange.is_complete
+                && ran.ended == Ended::Exited(0)
+                && !(must_live && left.is_gone),
             hangs: exchange.is_late || ran.ended == Ended::TimedOut,
             marks: 0,
             tampered: left.tampered,
@@ -220,12 +227,14 @@ impl Place<'_> {
         };
         let mut evidence = look(session.work());
         let mut limits = None;
+        let mut is_gone = false;
         if let Some(linger) = attempt.linger
             && evidence.is_none()
             && service.is_some()
         {
             limits = limited(&session.processes());
             thread::sleep(linger);
+            is_gone = session.service_has_ended();
         }
         session.end_service();
         if service.is_some() {
@@ -247,6 +256,7 @@ impl Place<'_> {
             evidence,
             tampered,
             watched,
+            is_gone,
         })
     }
 

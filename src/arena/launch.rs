@@ -30,8 +30,9 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const CLIENT_MB: u64 = 8;
 
 /// Waits until the outside has put it into control groups and has mapped its identities, and becomes the script: only
-/// what is started after the mapping holds the capabilities of the namespace.
-const WAIT: &str = r#"read -r _ || exit 1; exec bash -c "$0" "$@""#;
+/// what is started after the mapping holds the capabilities of the namespace. Gaining them clears the wish to end with a
+/// parent, so it is made again.
+const WAIT: &str = r#"read -r _ || exit 1; exec setpriv --pdeathsig KILL bash -c "$0" "$@""#;
 
 /// Makes the work directories, waits until the outside watches them, and starts the run in them.
 const SCRIPT: &str = r#"

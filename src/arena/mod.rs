@@ -25,6 +25,8 @@ mod guard;
 mod identity;
 mod launch;
 mod metrics;
+#[cfg(test)]
+mod payloads;
 mod probe;
 mod referee;
 pub mod registry;

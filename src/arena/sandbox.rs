@@ -208,7 +208,7 @@ impl Sandbox {
     }
 
     /// Returns an arena whose walls nobody has tried yet.
-    fn unproven(config: &SandboxConfig) -> Result<Self, ArenaError> {
+    pub(super) fn unproven(config: &SandboxConfig) -> Result<Self, ArenaError> {
         let making = || io_error(format!("make {}", config.directory.display()));
         let claim = Claim::make(&config.directory).map_err(making())?;
         let directory = claim.directory().to_owned();

@@ -348,6 +348,17 @@ impl Targets {
 }
 
 impl Tree {
+    /// Returns a directory of the outside as if it had been built.
+    #[cfg(test)]
+    pub(super) fn at(directory: &Path) -> Self {
+        Self {
+            name: "own".to_owned(),
+            directory: directory.to_owned(),
+            is_own: false,
+            _shelved: None,
+        }
+    }
+
     /// Returns one that goes with its value.
     fn own(name: &str, directory: PathBuf) -> Self {
         Self {

@@ -10,7 +10,9 @@ if (told) {
   const fs = require("node:fs");
   const { openSync, writeSync, closeSync } = fs;
   const { stringify } = JSON;
-  const { getOwnPropertyNames, getOwnPropertyDescriptor } = Object;
+  const { getOwnPropertyNames, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { cwd } = process;
+  const begun = cwd();
   const watched = {
     process,
     console,
@@ -38,12 +40,23 @@ if (told) {
     return found;
   };
   const before = Object.entries(watched).map(([name, object]) => [name, object, functions(object)]);
+  const inherits = (object, key) => typeof getPrototypeOf(object)?.[key] === "function";
   process.on("exit", () => {
     const changed = [];
     for (const [name, object, known] of before) {
       const now = functions(object);
       for (const [key, value] of known) if (now.get(key) !== value) changed.push(`${name}.${key}`);
+      // A function of the object's own comes before the one that it inherits.
+      for (const key of now.keys()) if (!known.has(key) && inherits(object, key)) changed.push(`${name}.${key}`);
     }
+    // What the attack writes by a relative path would stand elsewhere.
+    let is_moved = true;
+    try {
+      is_moved = cwd() !== begun;
+    } catch {
+      // It is gone.
+    }
+    if (is_moved) changed.push("the working directory");
     try {
       fs.writeFileSync(control, nonce);
     } catch {

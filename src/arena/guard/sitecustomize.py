@@ -26,6 +26,8 @@ def _watch(control, report, nonce):
     before["builtins"]["__import__"] = builtins.__import__
     before["builtins"]["__build_class__"] = builtins.__build_class__
     streams = sys.stdout, sys.stderr
+    own = [set(vars(stream)) for stream in streams]
+    begun = os.getcwd()
 
     def tell():
         changed = [
@@ -37,6 +39,18 @@ def _watch(control, report, nonce):
         ]
         if (sys.stdout, sys.stderr) != streams:
             changed.append("sys.stdout")
+        # A stream takes attributes of its own, which come before its methods.
+        if [set(vars(stream)) for stream in streams] != own:
+            changed.append("sys.stdout.write")
+        # What is imported from now on would be another.
+        changed.extend(f"sys.modules[{name!r}]" for name, module in watched.items() if sys.modules.get(name) is not module)
+        try:
+            is_moved = os.getcwd() != begun
+        except OSError:
+            is_moved = True
+        # What the attack writes by a relative path would stand elsewhere.
+        if is_moved:
+            changed.append("the working directory")
         try:
             with builtins.open(control, "w") as file:
                 file.write(nonce)

@@ -134,6 +134,11 @@ impl Session {
         Ok(watched.ran(self.limits, self.group.met()))
     }
 
+    /// Returns whether the service beside the line has ended by itself.
+    pub(in crate::arena) fn service_has_ended(&self) -> bool {
+        self.has_service && exit_of(&self.slot.told(SERVICE)).is_some()
+    }
+
     /// Ends the service beside the line; from then on nothing in the work directory changes any more.
     pub(in crate::arena) fn end_service(&mut self) {
         if self.has_service && self.say("end the service").is_ok() {
