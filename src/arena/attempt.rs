@@ -200,7 +200,6 @@ impl Place<'_> {
             line,
             environment,
             reads,
-            writes: Vec::new(),
             fixtures: &fixtures,
             limits: exploit.limits,
         };

@@ -100,7 +100,6 @@ read -r _
 pub(super) struct Bind {
     pub(super) from: PathBuf,
     pub(super) to: String,
-    pub(super) writable: bool,
 }
 
 /// One sandbox of a run.
@@ -274,8 +273,7 @@ impl Launch<'_> {
             say(&["--bind", &at(name), to]);
         }
         for bind in &inside.binds {
-            let how = if bind.writable { "--bind" } else { "--ro-bind" };
-            say(&[how, &bind.from.display().to_string(), &bind.to]);
+            say(&["--ro-bind", &bind.from.display().to_string(), &bind.to]);
         }
         words
     }

@@ -45,6 +45,7 @@ pub use cgroup::Bounds;
 pub use metrics::WallMetrics;
 pub use probe::Wall;
 pub use referee::{Progress, Referee};
+pub use relay::{Relayed, plan_of, relayed};
 pub use report::{Outcome, Phase, Report, RunReport};
 pub use ring::{Arena, Ring, RingError};
 pub use sandbox::{ArenaError, Ended, Ran, Run, Sandbox, SandboxConfig, Work};

@@ -103,7 +103,6 @@ impl Probe {
             line: &self.line,
             environment: Vec::new(),
             reads: vec![(directory.to_owned(), "/case")],
-            writes: Vec::new(),
             fixtures: &BTreeMap::new(),
             limits: Limits {
                 time_s: self.time_s,
@@ -145,7 +144,6 @@ fn apart(sandbox: &Sandbox) -> Result<Wall, ArenaError> {
         line: &line,
         environment: vec![("CRISOL_PROBE".to_owned(), "1".to_owned())],
         reads: Vec::new(),
-        writes: Vec::new(),
         fixtures: &none,
         limits: Limits {
             memory_mb: 128,

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, read};
-use crate::exploit::{Drawn, Limits, Service, Step, Variant};
+use crate::exploit::{Drawn, Exploit, Limits, Means, Service, Step, Variant};
 
 /// What runs in the client's sandbox.
 pub(super) const SCRIPT: &str = include_str!("relay.py");
@@ -174,6 +174,38 @@ fn answer_of(line: Line, request: &str) -> Option<Answer> {
         read.broken = Some("it was cut off".to_owned());
     }
     Some(read)
+}
+
+/// What the relay's output says of an attack, for whoever wants to try its reader with any bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relayed {
+    /// Answers that could be read, whole or not.
+    pub answers: usize,
+    /// Whether everything was sent and answered whole.
+    pub is_complete: bool,
+    /// Whether the canary came back although no request had it.
+    pub gives_away: bool,
+}
+
+/// Reads what the relay printed, where each of these requests was a step of its own.
+pub fn relayed(stdout: &str, requests: &[String], canary: &str) -> Relayed {
+    let steps: Vec<Vec<String>> = requests.iter().cloned().map(|one| vec![one]).collect();
+    let exchange = exchange(stdout, &steps, canary);
+    Relayed {
+        answers: exchange.answers.iter().flatten().count(),
+        is_complete: exchange.is_complete,
+        gives_away: exchange.gives_away,
+    }
+}
+
+/// Returns what the relay is told to do for a variant of an exploit, as JSON; `None` where a line attacks and no relay.
+pub fn plan_of(exploit: &Exploit, variant: &Variant, drawn: &Drawn) -> Option<String> {
+    let Means::Http(steps) = &exploit.attack.means else {
+        return None;
+    };
+    let service = exploit.service.as_ref()?;
+    let requests = requests(steps, variant, drawn);
+    Some(plan(service, 0, &requests, drawn, exploit.limits))
 }
 
 /// Returns the answers that the relay printed, one after another, for people.

@@ -117,8 +117,6 @@ pub struct Run<'a> {
     pub environment: Vec<(String, String)>,
     /// Directories and files that it may read: from, and where it sees them.
     pub reads: Vec<(PathBuf, &'a str)>,
-    /// Directories that it may write to.
-    pub writes: Vec<(PathBuf, &'a str)>,
     /// Texts that stand at absolute paths.
     pub fixtures: &'a BTreeMap<String, String>,
     /// What it may use.
@@ -287,13 +285,7 @@ impl Sandbox {
     ) -> Result<Session, ArenaError> {
         let slot = Slot::make(&self.directory)?;
         let own = Surroundings::drawn(ARENA);
-        let binds = slot.stage(
-            super::launch::CLIENT,
-            &own,
-            &run.reads,
-            &run.writes,
-            run.fixtures,
-        )?;
+        let binds = slot.stage(super::launch::CLIENT, &own, &run.reads, run.fixtures)?;
         let beside = service.map(|service| slot.beside(service)).transpose()?;
         let first_id = self.is_root.then(|| {
             let (random, _) = Uuid::new_v4().as_u64_pair();

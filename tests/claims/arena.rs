@@ -50,7 +50,6 @@ impl Stage {
             line,
             environment: vec![("CRISOL_CANARY".to_owned(), "canary".to_owned())],
             reads: vec![(self.case.path().to_owned(), "/case")],
-            writes: Vec::new(),
             fixtures: &BTreeMap::new(),
             limits: LIMITS,
         };
@@ -369,7 +368,6 @@ fn an_arena_leaves_nothing_behind() {
         line: "echo x > /arena/x",
         environment: Vec::new(),
         reads: Vec::new(),
-        writes: Vec::new(),
         fixtures: &BTreeMap::new(),
         limits: LIMITS,
     };

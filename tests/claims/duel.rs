@@ -324,7 +324,14 @@ fn a_wargame_is_over_at_its_deadline_whether_it_is_fought_or_waits() {
     let catalogue = tempfile::tempdir().unwrap();
     let slow = catalogue.path().join("slow");
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
-    std::fs::write(slow.join("attack.py"), "import time\ntime.sleep(60)\n").unwrap();
+    let description = std::fs::read_to_string(slow.join("exploit.yaml")).unwrap();
+    let start = "start: exec python3";
+    assert!(description.contains(start));
+    std::fs::write(
+        slow.join("exploit.yaml"),
+        description.replace(start, "start: sleep 2; exec python3"),
+    )
+    .unwrap();
     let duel = Duel::new(
         "duel-slow",
         &[
@@ -516,6 +523,159 @@ fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_appr
     duel.patch("next", "fix.diff");
     let items = duel.wait_for("hitl", 2);
     assert_eq!(only(&items, "next")["reason"], "auto_approve_off");
+    for replica in replicas {
+        replica.stop();
+    }
+}
+
+/// The long form sends so many of each: `CRISOL_LONG=330 cargo test --test claims duel::evidence -- --nocapture`.
+#[test]
+fn evidence_is_the_number_of_distinct_trials_however_often_they_come() {
+    let each: usize = std::env::var("CRISOL_LONG")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(4);
+    // One attack and one check, so that a thousand wargames take minutes.
+    let catalogue = tempfile::tempdir().unwrap();
+    let small = catalogue.path().join("small");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &small);
+    let vendor = small.join("app/vendor");
+    copy(
+        &vendor.join("tinystatic-2.0.1"),
+        &vendor.join("tinystatic-2.0.2"),
+    );
+    let file = small.join("exploit.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let variants = text.split_once("  variants:\n").unwrap().1;
+    let variants = variants.split_once("  http:\n").unwrap().0;
+    let one = variants
+        .lines()
+        .find(|line| line.contains("sibling:"))
+        .unwrap();
+    let text = text
+        .replace(variants, &format!("{one}\n"))
+        .replace("pids: 32", "pids: 32, repeats: 2");
+    std::fs::write(&file, text).unwrap();
+    let duel = Duel::new(
+        "duel-trials",
+        &[
+            (
+                "CRISOL_EXPLOITS_DIRECTORY",
+                &catalogue.path().display().to_string(),
+            ),
+            ("AB_TESTING_ENABLED", "true"),
+            ("AB_TEST_RATE", "1"),
+        ],
+    );
+    let replicas = duel.replicas();
+    // Another digest, another repository, another event: the same move of the same package.
+    let bump = |version: &str, patch_id: &str, index: usize| {
+        let diff = format!(
+            "diff --git a/requirements.txt b/requirements.txt\nindex {index:07x}..{:07x} 100644\n--- a/requirements.txt\n\
+             +++ b/requirements.txt\n@@ -1 +1 @@\n-tinystatic==1.4.0\n+tinystatic=={version}\n",
+            index + 1
+        );
+        duel.send(
+            "patches",
+            "CVE-2098-0001",
+            &json!({
+                "patch_id": patch_id, "cve_id": "CVE-2098-0001", "diff_content": diff,
+                "repository": format!("https://example.org/{index}"),
+            }),
+        );
+    };
+    let versions = ["2.0.1", "2.0.2"];
+    let send = |round: &str| {
+        for nth in 0..each {
+            for version in versions {
+                // Every other one has the bytes of the one before.
+                bump(version, &format!("{round}-{version}-{nth}"), nth / 2);
+            }
+        }
+    };
+    let limit = LIMIT / 8 + Duration::from_secs(10) * each as u32;
+    let wait = |topic: &str, count: usize| {
+        let began = Instant::now();
+        while duel.events(topic).len() < count {
+            let there = duel.events(topic).len();
+            let items = || {
+                let items = duel.events("hitl").into_iter();
+                items.map(|item| item["reason"].clone()).collect::<Vec<_>>()
+            };
+            let in_time = began.elapsed() < limit;
+            assert!(
+                in_time,
+                "{topic}: {there} of {count}; items: {:?}, wargames {}, dlq {:?}",
+                items(),
+                duel.events("wargames").len(),
+                all_of(&duel.stream, "dlq", "read_committed")
+                    .iter()
+                    .flat_map(|l| l
+                        .headers()
+                        .unwrap()
+                        .iter()
+                        .map(|h| String::from_utf8_lossy(h.value.unwrap_or_default()).into_owned())
+                        .collect::<Vec<_>>())
+                    .collect::<Vec<_>>()
+            );
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    };
+    let own = || {
+        let listed = duel
+            .stream
+            .crisol(&["control", "get", "evidence", "--json"]);
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        listed["evidence"][0]["writers"]["r0"].clone()
+    };
+    bump("2.0.0", "wrong", 0);
+    send("tried");
+    wait("decisions", 2 * each);
+    let count = own();
+    assert_eq!(
+        (&count["agreed"], &count["n"]),
+        (&json!(2), &json!(3)),
+        "{count}"
+    );
+    // The same again from the beginning, and published.
+    duel.stream
+        .crisol(&["replay", "--publish", "--yes", "--name", "again"]);
+    wait("wargames", 1 + 4 * each);
+    // Now the judge decides alone, and each is tried to compare.
+    duel.send(
+        "control",
+        "evidence.advisory.major.operator",
+        &json!({"agreed": 400, "n": 400, "source": "an operator's own count"}),
+    );
+    std::thread::sleep(Duration::from_secs(3));
+    send("compared");
+    wait("comparisons", 2 * each);
+    let count = own();
+    assert_eq!(
+        (&count["agreed"], &count["n"]),
+        (&json!(2), &json!(3)),
+        "{count}"
+    );
+    assert_eq!(count["trials"].as_array().unwrap().len(), 3, "{count}");
+    // The control: another version is another trial.
+    let tried = duel.events("comparisons").len();
+    std::fs::write(vendor.join("later"), "").unwrap();
+    copy(
+        &vendor.join("tinystatic-2.0.1"),
+        &vendor.join("tinystatic-2.0.3"),
+    );
+    bump("2.0.3", "another", 0);
+    wait("comparisons", tried + 1);
+    let began = Instant::now();
+    while own()["n"] != 4 {
+        assert!(began.elapsed() < LIMIT, "{}", own());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    println!(
+        "{} wargames of {} events and a replay: 3 distinct trials",
+        duel.events("wargames").len(),
+        4 * each + 2
+    );
     for replica in replicas {
         replica.stop();
     }

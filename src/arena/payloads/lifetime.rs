@@ -144,6 +144,7 @@ fn a_run_ends_with_its_crisol() {
     let config = |directory: &Path| SandboxConfig {
         directory: directory.join("arena"),
         bwrap: directory.join("bwrap"),
+        ..SandboxConfig::default()
     };
     if let (Ok(directory), Ok(line)) = (std::env::var(DIRECTORY), std::env::var(LINE)) {
         let sandbox = Sandbox::unproven(&config(Path::new(&directory))).unwrap();
@@ -189,6 +190,7 @@ const SMALL: Limits = Limits {
     pids: 16,
     output_kb: 16,
     work_mb: 4,
+    repeats: 2,
 };
 const LARGE: Limits = Limits {
     time_s: 20,
@@ -196,6 +198,7 @@ const LARGE: Limits = Limits {
     pids: 200,
     output_kb: 512,
     work_mb: 256,
+    repeats: 2,
 };
 
 /// Lines that say `through` where no bound stopped them.

@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     pids: 48,
     output_kb: 64,
     work_mb: 16,
+    repeats: 2,
 };
 
 /// An option of bubblewrap, how many arguments it has, and what stands in its place where a wall is down.
@@ -119,6 +120,7 @@ impl Stage {
         let config = SandboxConfig {
             directory: directory.path().join("arena"),
             bwrap,
+            ..SandboxConfig::default()
         };
         Self {
             sandbox: Sandbox::unproven(&config).unwrap(),
@@ -143,7 +145,6 @@ fn run_of<'a>(line: &'a str, fixtures: &'a BTreeMap<String, String>, limits: Lim
         line,
         environment: Vec::new(),
         reads: Vec::new(),
-        writes: Vec::new(),
         fixtures,
         limits,
     }

@@ -64,16 +64,13 @@ impl Slot {
         part: &str,
         surroundings: &Surroundings,
         reads: &[(PathBuf, &str)],
-        writes: &[(PathBuf, &str)],
         fixtures: &BTreeMap<String, String>,
     ) -> Result<Vec<Bind>, ArenaError> {
-        let bind = |(from, to): &(PathBuf, &str), writable| Bind {
+        let bind = |(from, to): &(PathBuf, &str)| Bind {
             from: from.clone(),
             to: (*to).to_owned(),
-            writable,
         };
-        let mut binds: Vec<Bind> = reads.iter().map(|read| bind(read, false)).collect();
-        binds.extend(writes.iter().map(|write| bind(write, true)));
+        let mut binds: Vec<Bind> = reads.iter().map(bind).collect();
         let root = self.directory.join("stage").join(part).join("root");
         let mut files = surroundings.files();
         files.extend(
@@ -91,7 +88,6 @@ impl Slot {
                 binds.push(Bind {
                     from,
                     to: path.clone(),
-                    writable: false,
                 });
             } else {
                 write(&root.join(path.trim_start_matches('/')), text)?;
@@ -115,7 +111,6 @@ impl Slot {
             SERVICE,
             &service.surroundings,
             &service.reads,
-            &[],
             service.fixtures,
         )
     }

@@ -133,7 +133,6 @@ impl Step<'_> {
             line,
             environment: Vec::new(),
             reads,
-            writes: Vec::new(),
             fixtures: &fixtures,
             limits: self.limits,
         };
