@@ -106,6 +106,8 @@ const SURROUNDINGS: &[&str] = &[
     "userInfo(",
     "process.ppid",
     "/proc/",
+    "'/proc'",
+    "\"/proc\"",
     "/sys/class/",
     "/.dockerenv",
     "/etc/hostname",
@@ -372,6 +374,7 @@ mod tests {
             ("src/a.py", "if os.uname().nodename == 'web-1':"),
             ("src/a.js", "if (os.hostname() !== name) return;"),
             ("src/a.py", "open('/proc/1/comm')"),
+            ("src/a.py", "os.listdir('/proc')"),
         ] {
             assert_eq!(risk(path, added).level, RiskLevel::High, "{path} {added}");
         }

@@ -453,3 +453,78 @@ fn a_catalogue_that_only_its_owner_can_read_is_no_obstacle() {
     let report = Ring::new().fight(&own, &fix);
     assert_eq!(report.verdict, WargameVerdict::Mitigated, "{report:#?}");
 }
+
+/// An exploit that knows no name which begins as the right one does, so one mutant of its fix gets past it.
+#[test]
+fn mutants_of_a_right_patch_show_which_variant_is_missing() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let files = catalogue().join("range/path-traversal");
+    for below in [
+        "service/server.py",
+        "fix.diff",
+        "wrong/looks-before-decoding.diff",
+    ] {
+        let to = scratch.path().join("exploits/files").join(below);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(files.join(below), to).unwrap();
+    }
+    let text = r#"
+schema: crisol.exploit/v1
+id: files
+info: {title: t, cwe: [CWE-22], license: Apache-2.0}
+target: {kind: http-service, source: service, runtime: python}
+patches: {source: fix.diff}
+limits: {time_s: 15, memory_mb: 256, pids: 32}
+service:
+  start: mkdir -p /arena/public/docs; echo PUBLIC > /arena/public/docs/a.txt; echo "$CRISOL_CANARY" > /arena/secret.txt; export FILES=/arena/public PORT=8080; exec python3 /target/server.py
+  ready: {tcp: 8080, within_s: 10}
+exploit:
+  variants: {encoded: {path: /%2e%2e/secret.txt}}
+  http:
+    - raw: ["GET {{path}} HTTP/1.0\r\n\r\n"]
+      matchers: [{type: word, part: body, words: ['{{canary}}']}]
+benign:
+  - id: serves
+    http: [{method: GET, path: /docs/a.txt, matchers: [{type: word, part: body, words: [PUBLIC]}]}]
+"#;
+    fs::write(scratch.path().join("exploits/files/exploit.yaml"), text).unwrap();
+    let setting = |name: &str, below: &str| {
+        let path = scratch.path().join(below);
+        ["--set".to_owned(), format!("{name}={}", path.display())]
+    };
+    let test = |more: &[&str]| {
+        let mut command = crisol();
+        command.args(["exploits", "test", "--mutants", "--json"]);
+        command.args(more).args(setting("arena.directory", "arena"));
+        command.args(setting("targets.cache", "targets"));
+        command.args(setting("exploits.directory", "exploits"));
+        run(command, b"", Duration::from_secs(240))
+    };
+    let output = test(&["--mutants-at-least", "76"]);
+    assert_eq!(output.status.code(), Some(1), "{output:#?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told[0]["patch"], "fix.diff");
+    assert_eq!(told[1]["mutants"], Value::Null, "a wrong patch has none");
+    let mutants = told[0]["mutants"].as_array().unwrap();
+    let brief = |one: &Value| {
+        let (kind, line) = (one["kind"].as_str().unwrap(), &one["line"]);
+        format!("{kind} {line} {}", one["caught"])
+    };
+    assert_eq!(
+        mutants.iter().map(brief).collect::<Vec<_>>(),
+        [
+            "negated_check 14 true",
+            "branch_dropped 14 true",
+            "encoding_forgotten 13 true",
+            "bound_off_by_one 14 false",
+        ]
+    );
+    assert!(
+        told.as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["as_wanted"] == true),
+        "{told:#}"
+    );
+}

@@ -14,7 +14,7 @@ mod tally;
 mod tests;
 mod words;
 
-pub use language::Language;
+pub use language::{Language, is_test};
 pub use reader::{Extractor, Read};
 pub use schema::{COLUMNS, Column, columns, schema_digest};
 

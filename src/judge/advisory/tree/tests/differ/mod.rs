@@ -7,6 +7,7 @@
 //! `CRISOL_LONG=100000 cargo test --lib tree::tests::differ -- --nocapture` tries that many and prints counts.
 
 mod project;
+mod tools;
 mod write;
 
 use std::collections::BTreeMap;

@@ -150,21 +150,21 @@ pub(super) fn features(format: Format) -> Features {
 
 const NAME: &str = "mm-target";
 
-fn v((a, b, c): Version) -> String {
+pub(super) fn v((a, b, c): Version) -> String {
     format!("{a}.{b}.{c}")
 }
 
-fn other(at: usize) -> String {
+pub(super) fn other(at: usize) -> String {
     // Some stand before the package, some behind it.
     format!("{}-{at}", if at.is_multiple_of(2) { "aa" } else { "zz" })
 }
 
-fn sri(name: &str, version: Version) -> String {
+pub(super) fn sri(name: &str, version: Version) -> String {
     let digest = Sha512::digest(format!("{name}@{}", v(version)));
     format!("sha512-{}", STANDARD.encode(digest))
 }
 
-fn hex(name: &str, version: Version) -> String {
+pub(super) fn hex(name: &str, version: Version) -> String {
     let digest = Sha256::digest(format!("{name}@{}", v(version)));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -291,7 +291,7 @@ fn tarball(side: &Side, name: &str, version: Version) -> String {
     }
 }
 
-fn plain_tarball(name: &str, version: Version) -> String {
+pub(super) fn plain_tarball(name: &str, version: Version) -> String {
     format!(
         "https://registry.npmjs.org/{name}/-/{name}-{}.tgz",
         v(version)
