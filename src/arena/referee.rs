@@ -9,6 +9,7 @@
 //!
 //! Runs of a phase take place side by side ([`super::SandboxConfig::runs_at_once`]); phases follow each other.
 
+mod checks;
 mod rounds;
 mod side_by_side;
 
@@ -19,8 +20,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use self::side_by_side::side_by_side;
-use super::attempt::{Attempt, Place};
+use super::attempt::Place;
 use super::baseline::{self, Baseline, Baselines};
 use super::guard::{Watched, meddling};
 use super::report::{Outcome, Phase, Report, RunReport, millis};
@@ -30,7 +30,7 @@ use super::target::{TargetError, Targets, Tree};
 use crate::diff::{Diff, DiffLimits, parse};
 use crate::event::codec::printable;
 use crate::event::verdict::WargameVerdict;
-use crate::exploit::{Benign, Condition, Exploit, Seed, Variant};
+use crate::exploit::{Exploit, Seed};
 
 /// Runs wargames.
 #[derive(Debug, Clone, Copy)]
@@ -95,13 +95,6 @@ impl Tried {
     fn is_blocked(&self) -> bool {
         self.outcome == Outcome::Blocked && self.tampered.is_none()
     }
-}
-
-/// A benign check that failed.
-struct Broken {
-    check: String,
-    /// Whether it took all the time that it had.
-    hangs: bool,
 }
 
 /// What an exploit does to its vulnerable target.
@@ -387,82 +380,6 @@ impl Game<'_> {
             tree,
             keep,
         }
-    }
-
-    /// Runs every benign check; returns the first that fails, and of those one that hangs last.
-    fn check(
-        &mut self,
-        phase: Phase,
-        tree: &Tree,
-        progress: &mut Step<'_>,
-    ) -> Result<Option<Broken>, Ending> {
-        let order = match phase {
-            Phase::BenignAfter => "after/",
-            _ => "before/",
-        };
-        let checks = self.shuffled(&self.exploit.benign, |one| [order, &one.id].concat());
-        let game = &*self;
-        let all = side_by_side(
-            self.threads(),
-            &checks,
-            |check| &check.id,
-            progress,
-            |check| game.check_once(phase, tree, check, order),
-        )?;
-        let mut broken: Option<Broken> = None;
-        for (check, (run, hangs)) in checks.iter().zip(all) {
-            let fails = run.outcome == Outcome::Failed;
-            if fails && broken.as_ref().is_none_or(|known| known.hangs && !hangs) {
-                broken = Some(Broken {
-                    check: check.id.clone(),
-                    hangs,
-                });
-            }
-            self.runs.push(run);
-        }
-        Ok(broken)
-    }
-
-    /// Runs a benign check, and once more where it hangs; returns what came of it, and whether it hangs.
-    fn check_once(
-        &self,
-        phase: Phase,
-        tree: &Tree,
-        check: &Benign,
-        order: &str,
-    ) -> Result<(RunReport, bool), Ending> {
-        let named = Variant {
-            name: check.id.clone(),
-            values: BTreeMap::new(),
-        };
-        let attempt = Attempt {
-            means: &check.means,
-            variant: &named,
-            condition: check.matchers_condition,
-            matchers: &check.matchers,
-            complete: None,
-            steps: Condition::And,
-            linger: None,
-        };
-        let kept = self.kept(phase, &check.id);
-        let place = self.place(tree, kept.as_deref());
-        let tries = |again: &str| {
-            let drawn = self
-                .exploit
-                .draw(&self.seed, &[order, &check.id, again].concat());
-            place.attempt(&attempt, &drawn)
-        };
-        let mut seen = tries("")?;
-        if seen.hangs {
-            seen = tries("/again")?;
-        }
-        let passes = seen.found && seen.complete;
-        let outcome = match passes {
-            true => Outcome::Passed,
-            false => Outcome::Failed,
-        };
-        let run = RunReport::of(phase, &check.id, &check.means, outcome, None, &seen.ran);
-        Ok((run, seen.hangs && !passes))
     }
 }
 
