@@ -38,6 +38,7 @@ fn facts() -> ApvFacts {
         last_affected: None,
         modified_ms: 0,
         severity: Severity::Medium,
+        withdrawn: false,
     };
     ApvFacts {
         packages: Box::new([
@@ -50,6 +51,7 @@ fn facts() -> ApvFacts {
         kev: false,
         epss: None,
         cwes: Box::default(),
+        withdrawn: false,
     }
 }
 
