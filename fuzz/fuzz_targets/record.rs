@@ -94,6 +94,6 @@ fuzz_target!(|data: &[u8]| {
         }
         Disposition::Queued => assert_eq!(hitl, 1),
         Disposition::Dead => assert_eq!(dlq, 1),
-        Disposition::Wargame => panic!("nothing is wargamed yet"),
+        Disposition::Wargame | Disposition::Compared => panic!("no exploit is at hand"),
     }
 });
