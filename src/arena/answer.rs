@@ -26,6 +26,8 @@ pub(super) struct Answer {
     pub(super) head: String,
     /// The body, its codings undone.
     pub(super) body: String,
+    /// The same before its charset was heeded, as far as it is UTF-8: who reads the bytes need not believe the label.
+    pub(super) unlabelled: String,
     /// Why it cannot be read whole, where it cannot; the rest is then no more than its bytes, parted at the first blank
     /// line.
     pub(super) broken: Option<String>,
@@ -131,11 +133,13 @@ fn whole(bytes: &[u8], method: &str, is_closed: bool) -> Result<Answer, String> 
     }
     check_one_reading(&headers)?;
     let body = decoded(&headers, body.to_vec())?;
+    let unlabelled = String::from_utf8_lossy(&body).into_owned();
     let body = text(&headers, &body)?;
     Ok(Answer {
         status: Some(i32::from(status.as_u16())),
         head: head_of(bytes).0,
         body,
+        unlabelled,
         broken: None,
     })
 }
@@ -234,6 +238,7 @@ fn parted(bytes: &[u8], broken: String) -> Answer {
     Answer {
         status,
         head,
+        unlabelled: body.clone(),
         body,
         broken: Some(broken),
     }

@@ -18,6 +18,9 @@ import zlib
 DRAWN = json.loads(os.environ.get("CRISOL_DRAWN", "{}"))
 """What was drawn for this run: names and texts."""
 
+CANARY = os.environ.get("CRISOL_CANARY", "").encode()
+"""What must not come out, if this run has such."""
+
 MOST = 32 << 20
 """The largest body that is read, in bytes, before and after its codings are undone."""
 LINGER = 0.3
@@ -212,7 +215,13 @@ def read(data, is_closed, method="GET"):
     for coding in reversed(",".join(values("content-encoding")).lower().split(",")):
         if coding.strip():
             body = unpacked(body, coding.strip())
-    return Answer(status, headers, body)
+    answer = Answer(status, headers, body)
+    if CANARY and (CANARY in whole or CANARY in body):
+        # A label or a framing that hides it from clients hides it from nobody who reads the bytes.
+        told = [answer.text, *(name + value for name, value in headers)]
+        if not any(CANARY.decode() in each for each in told):
+            raise Incomplete("the bytes of the answer tell what its text does not")
+    return answer
 
 
 class Recorded:

@@ -100,6 +100,19 @@ class Answers(unittest.TestCase):
             with self.assertRaises(Incomplete, msg=data):
                 answer.text
 
+    def test_a_secret_that_is_hidden_from_clients_alone_is_no_whole_answer(self):
+        answers.CANARY = b"c4nary"
+        self.addCleanup(setattr, answers, "CANARY", b"")
+        wide = head("Content-Type: text/html; charset=utf-16", "Content-Length: 6")
+        chunked = head("Transfer-Encoding: chunked")
+        for hidden in [wide + b"c4nary", chunked + b"1;a=c4nary\r\nx\r\n0\r\n\r\n", chunked + b"1\r\nx\r\n0\r\nX-Last: c4nary\r\n\r\n"]:
+            with self.assertRaises(Incomplete):
+                read(hidden, False)
+            # The same without it is an answer like others.
+            self.assertEqual(read(hidden.replace(b"c4nary", b"c5nary"), False).status, 200)
+        self.assertEqual(read(head("Content-Length: 6") + b"c4nary", False).text, "c4nary")
+        self.assertEqual(read(head("Content-Length: 12", "Content-Type: text/html; charset=utf-16le") + "c4nary".encode("utf-16le"), False).text, "c4nary")
+
     def test_an_answer_ends_with_its_length_or_its_connection(self):
         port, seen = served([head("Content-Length: 3"), b"ab", b"c"], pause=0.05)
         self.assertEqual(get("/a?b", port, headers={"host": "a.test", "X": "y", "Accept": None}).text, "abc")
