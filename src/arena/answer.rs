@@ -26,7 +26,7 @@ pub(super) struct Answer {
     pub(super) head: String,
     /// The body, its codings undone.
     pub(super) body: String,
-    /// The same before its charset was heeded, as far as it is UTF-8: who reads the bytes need not believe the label.
+    /// The same before its charset was heeded, as far as it is UTF-8; empty of an answer that is broken.
     pub(super) unlabelled: String,
     /// Why it cannot be read whole, where it cannot; the rest is then no more than its bytes, parted at the first blank
     /// line.
@@ -238,8 +238,8 @@ fn parted(bytes: &[u8], broken: String) -> Answer {
     Answer {
         status,
         head,
-        unlabelled: body.clone(),
         body,
+        unlabelled: String::new(),
         broken: Some(broken),
     }
 }

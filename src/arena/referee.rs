@@ -79,7 +79,7 @@ type Step<'s> = dyn FnMut(&str) -> Result<(), Ending> + 's;
 /// What came of a variant.
 struct Tried {
     run: RunReport,
-    variant: String,
+    /// What counts of it: not that of the run where it works only in some surroundings.
     outcome: Outcome,
     /// Whether it took all the time that it had.
     hangs: bool,
@@ -91,6 +91,10 @@ struct Tried {
 }
 
 impl Tried {
+    fn variant(&self) -> &str {
+        &self.run.name
+    }
+
     /// Whether the attack was kept from its aim, by fair means as far as is known.
     fn is_blocked(&self) -> bool {
         self.outcome == Outcome::Blocked && self.tampered.is_none()
@@ -230,7 +234,7 @@ impl Game<'_> {
         let after = self.attack_patched(&pair.patched, &mut progress)?;
         let with = |wanted: Outcome| {
             let found = after.iter().find(|one| one.outcome == wanted);
-            found.map(|one| one.variant.clone())
+            found.map(|one| one.variant().to_owned())
         };
         if let Some(variant) = with(Outcome::Exploited) {
             return Ok((WargameVerdict::StillExploitable, Some(variant)));
@@ -247,9 +251,13 @@ impl Game<'_> {
         if let Some(how) = self.tampering(&diff, &baseline, &after) {
             return Ok((WargameVerdict::HarnessTampered, Some(how)));
         }
-        let hung = after.iter().filter(|one| one.hangs && !one.is_blocked());
-        if let Some(hung) = hung.into_iter().find(|one| !self.hung_before(&one.variant)) {
-            return Ok((WargameVerdict::PatchedHangs, Some(hung.variant.clone())));
+        let has_come_to_hang =
+            |one: &&Tried| one.hangs && !one.is_blocked() && !self.hung_before(one.variant());
+        if let Some(hung) = after.iter().find(has_come_to_hang) {
+            return Ok((
+                WargameVerdict::PatchedHangs,
+                Some(hung.variant().to_owned()),
+            ));
         }
         if let Some(variant) = with(Outcome::Inconclusive) {
             return Ok((WargameVerdict::Inconclusive, Some(variant)));
@@ -295,7 +303,7 @@ impl Game<'_> {
         let before = self.attack_vulnerable(vulnerable, progress)?;
         let works = |one: &&Tried| one.outcome == Outcome::Exploited;
         let silent = before.iter().find(|one| !works(one));
-        let silent = silent.map(|one| one.variant.clone());
+        let silent = silent.map(|one| one.variant().to_owned());
         if !before.iter().any(|one| works(&one)) {
             return Ok(Err((WargameVerdict::NotReproduced, silent)));
         }
@@ -307,11 +315,11 @@ impl Game<'_> {
             silent,
             marks: before
                 .iter()
-                .map(|one| (one.variant.clone(), one.marks))
+                .map(|one| (one.variant().to_owned(), one.marks))
                 .collect(),
             watched: before
                 .iter()
-                .filter_map(|one| Some((one.variant.clone(), one.watched.clone()?)))
+                .filter_map(|one| Some((one.variant().to_owned(), one.watched.clone()?)))
                 .collect(),
         };
         if shown.silent.is_none()
@@ -341,21 +349,21 @@ impl Game<'_> {
             return Some(format!("the patch names {name}"));
         }
         let more = after.iter().find(|one| {
-            let known = before.marks.get(&one.variant).copied();
+            let known = before.marks.get(one.variant()).copied();
             one.marks > known.unwrap_or(0)
         });
         let more = more.map(|one| {
             format!(
                 "{} reports its delivery more often than before",
-                one.variant
+                one.variant()
             )
         });
         let told = |one: &Tried| {
-            let known = before.watched.get(&one.variant);
+            let known = before.watched.get(one.variant());
             // What a registry has of a package is not the patch's doing.
             let meddling = || meddling(known, one.watched.as_ref()).filter(|_| !self.is_bump);
             let how = one.tampered.clone().or_else(meddling)?;
-            Some(format!("{}: {how}", one.variant))
+            Some(format!("{}: {how}", one.variant()))
         };
         more.or_else(|| after.iter().find_map(told))
     }

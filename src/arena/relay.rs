@@ -142,19 +142,20 @@ pub(super) fn exchange(stdout: &str, requests: &[Vec<String>], canary: &str) -> 
         for request in step {
             let line = next();
             exchange.is_late |= matches!(line, Some(Line::Answer { how: How::Late, .. }));
-            // Sizes of chunks have room for words that no client reads out, and labels may lie: what came over the
-            // wire counts as it came.
-            let came = line.as_ref().and_then(bytes_of).unwrap_or_default();
-            let came = memchr::memmem::find(&came, canary.as_bytes()).is_some();
-            exchange.gives_away |= !is_sent && !canary.is_empty() && came;
-            last = line.and_then(|line| answer_of(line, request));
+            let came = line.and_then(came);
+            // Labels and framing may hide from clients what whoever reads the bytes reads all the same.
+            let gives_away = |came: &Came, answer: &Answer| {
+                let texts = [&answer.body, &answer.unlabelled];
+                memchr::memmem::find(&came.bytes, canary.as_bytes()).is_some()
+                    || texts.into_iter().any(|text| text.contains(canary))
+            };
+            last = came.map(|came| {
+                let answer = answer_of(&came, request);
+                exchange.gives_away |= !is_sent && gives_away(&came, &answer);
+                answer
+            });
             // A connection that is closed without a word is no answer: who says what became of the request?
             exchange.is_complete &= last.as_ref().is_some_and(|answer| answer.broken.is_none());
-            let shows = |answer: &Answer| {
-                let mut parts = [&answer.head, &answer.body, &answer.unlabelled].into_iter();
-                parts.any(|part| part.contains(canary))
-            };
-            exchange.gives_away |= !is_sent && last.as_ref().is_some_and(shows);
         }
         exchange.answers.push(last);
     }
@@ -163,30 +164,34 @@ pub(super) fn exchange(stdout: &str, requests: &[Vec<String>], canary: &str) -> 
     exchange
 }
 
-/// Returns the bytes of an answer as they came.
-fn bytes_of(line: &Line) -> Option<Vec<u8>> {
+/// An answer as it came over the wire.
+struct Came {
+    bytes: Vec<u8>,
+    how: How,
+}
+
+/// Returns the answer that a line tells of, if it tells of one.
+fn came(line: Line) -> Option<Came> {
     let Line::Answer {
         answer: Some(answer),
-        ..
+        how,
     } = line
     else {
         return None;
     };
-    STANDARD.decode(answer).ok()
+    let bytes = STANDARD.decode(answer).ok()?;
+    Some(Came { bytes, how })
 }
 
-fn answer_of(line: Line, request: &str) -> Option<Answer> {
-    let bytes = bytes_of(&line)?;
-    let Line::Answer { how, .. } = line else {
-        return None;
-    };
+fn answer_of(came: &Came, request: &str) -> Answer {
     let method = request.split(' ').next().unwrap_or_default();
     let method = if method.is_empty() { "GET" } else { method };
-    let mut read = read(&bytes, method, how == How::Closed);
-    if matches!(how, How::Cut | How::Late | How::Reset | How::Refused) && read.broken.is_none() {
+    let mut read = read(&came.bytes, method, came.how == How::Closed);
+    if matches!(came.how, How::Cut | How::Late | How::Reset | How::Refused) && read.broken.is_none()
+    {
         read.broken = Some("it was cut off".to_owned());
     }
-    Some(read)
+    read
 }
 
 /// What the relay's output says of an attack, for whoever wants to try its reader with any bytes.
@@ -229,7 +234,7 @@ pub(super) fn shown(stdout: &str) -> String {
         let Ok(line @ Line::Answer { .. }) = line else {
             continue;
         };
-        match answer_of(line, "GET") {
+        match came(line).map(|came| answer_of(&came, "GET")) {
             Some(answer) => {
                 let broken = answer.broken.map(|why| format!("({why})\n"));
                 let broken = broken.unwrap_or_default();

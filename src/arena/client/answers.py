@@ -18,7 +18,7 @@ import zlib
 DRAWN = json.loads(os.environ.get("CRISOL_DRAWN", "{}"))
 """What was drawn for this run: names and texts."""
 
-CANARY = os.environ.get("CRISOL_CANARY", "").encode()
+CANARY = DRAWN.get("canary", "").encode()
 """What must not come out, if this run has such."""
 
 MOST = 32 << 20

@@ -12,6 +12,9 @@ use crate::arena::attempt::{Attempt, Place, Seen};
 use crate::arena::target::Tree;
 use crate::exploit::{Condition, Drawn, Exploit, Seed};
 
+/// How long most attacks are looked at after their end.
+pub(super) const SHORT: Option<Duration> = Some(Duration::from_millis(10));
+
 /// An exploit that stands in a directory of its own.
 pub(super) struct Case {
     pub(super) exploit: Exploit,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::case::{Case, looks_blocked};
+use super::case::{Case, SHORT, looks_blocked};
 use super::{Stage, Table, on_two_threads};
 use crate::arena::attempt::Seen;
 use crate::arena::relay::exchange;
@@ -17,7 +17,6 @@ use crate::exploit::Drawn;
 /// How many rows each table has.
 pub(super) const ROWS: [usize; 4] = [23, 3, 8, 27];
 
-const SHORT: Option<Duration> = Some(Duration::from_millis(10));
 /// As long as one attack of a phase is looked at.
 const LONG: Option<Duration> = Some(Duration::from_millis(1_500));
 

@@ -3,9 +3,8 @@
 //! Over 400 lines, because most of them are rows: both tables are about what one process loads.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::case::{Case, looks_blocked, write};
+use super::case::{Case, SHORT, looks_blocked, write};
 use super::{LIMITS, Stage, Table, readable_directory, run_of};
 use crate::arena::guard::meddling;
 use crate::arena::tamper::names_harness;
@@ -13,8 +12,6 @@ use crate::diff::{DiffLimits, parse, synthesize};
 
 /// How many rows each table has.
 pub(super) const ROWS: [usize; 4] = [16, 14, 9, 5];
-
-const SHORT: Option<Duration> = Some(Duration::from_millis(10));
 
 const OF_A_SERVICE: &str = "
 schema: crisol.exploit/v1

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
-use super::case::{Case, looks_blocked};
+use super::case::{Case, SHORT, looks_blocked};
 use super::{SHARED_PROCESSES, Stage, Table, on_two_threads, readable_directory};
 use crate::arena::referee::Referee;
 use crate::arena::target::{Targets, TargetsConfig};
@@ -17,8 +16,6 @@ use crate::policy::{RiskConfig, assess_risk};
 
 /// How many rows each table has.
 pub(super) const ROWS: [usize; 4] = [16, 8, 7, 3];
-
-const SHORT: Option<Duration> = Some(Duration::from_millis(10));
 
 /// Signs of a wargame, as a service can ask for them.
 const SIGNS: &[(&str, &str)] = &[

@@ -235,7 +235,6 @@ impl Game<'_> {
         let means = &self.exploit.attack.means;
         Ok(Tried {
             run: RunReport::of(phase, &variant.name, means, outcome, strength, &seen.ran),
-            variant: variant.name.clone(),
             outcome,
             hangs: seen.hangs,
             marks: seen.marks,
