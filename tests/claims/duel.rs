@@ -8,21 +8,21 @@ use rdkafka::message::{Headers, Message};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fixture::{Cluster, run};
-use crate::stream::{Replica, Stream, all_of, crisol, figure, get};
+use crate::fixture::Cluster;
+use crate::stream::{Replica, Stream, all_of, figure, get};
 
-const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 /// The exploit that cases are tried with: an application of the catalogue's own, which needs no registry.
 const EXPLOIT: &str = "exploits/range/vendored-dependency";
 
 /// A stream whose replicas know the catalogue, and an arena of its own.
-struct Duel {
-    stream: Stream,
+pub(crate) struct Duel {
+    pub(crate) stream: Stream,
     _directory: TempDir,
 }
 
 impl Duel {
-    fn new(name: &str, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(name: &str, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
@@ -60,7 +60,7 @@ impl Duel {
         duel
     }
 
-    fn send(&self, topic: &str, key: &str, value: &Value) {
+    pub(crate) fn send(&self, topic: &str, key: &str, value: &Value) {
         let feeder = self.stream.feeder();
         let value = value.to_string();
         feeder.send(
@@ -84,7 +84,7 @@ impl Duel {
     }
 
     /// What stands on a topic, by patch.
-    fn events(&self, topic: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, topic: &str) -> Vec<Value> {
         let all = all_of(&self.stream, topic, "read_committed");
         let values = all.iter().filter_map(Message::payload);
         values
@@ -93,23 +93,25 @@ impl Duel {
     }
 
     /// Waits until a topic has so many events, and returns them.
-    fn wait_for(&self, topic: &str, count: usize) -> Vec<Value> {
+    pub(crate) fn wait_for(&self, topic: &str, count: usize) -> Vec<Value> {
+        self.wait_for_within(LIMIT, topic, count)
+    }
+
+    /// The same, for a load that takes longer than others.
+    pub(crate) fn wait_for_within(&self, limit: Duration, topic: &str, count: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {
             let events = self.events(topic);
             if events.len() >= count {
                 return events;
             }
-            assert!(
-                began.elapsed() < LIMIT,
-                "{topic}: {} of {count}",
-                events.len()
-            );
+            let there = events.len();
+            assert!(began.elapsed() < limit, "{topic}: {there} of {count}");
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    fn replicas(&self) -> [Replica; 2] {
+    pub(crate) fn replicas(&self) -> [Replica; 2] {
         ["validate", "wargame"].map(|role| {
             let mut replica = Replica::of_role(role, &self.stream, "r0", &[]);
             replica.wait_assigned();
@@ -271,17 +273,13 @@ fn a_request_that_kills_every_worker_goes_to_a_person_at_the_third_start() {
 #[test]
 fn a_second_worker_takes_requests_over_in_the_middle_of_their_wargames() {
     // An exploit that takes its time.
-    let catalogue = tempfile::tempdir().unwrap();
-    let slow = catalogue.path().join("slow");
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
-    let description = std::fs::read_to_string(slow.join("exploit.yaml")).unwrap();
-    let start = "start: exec python3";
-    assert!(description.contains(start));
-    std::fs::write(
-        slow.join("exploit.yaml"),
-        description.replace(start, "start: sleep 0.2; exec python3"),
-    )
-    .unwrap();
+    let catalogue = altered(|text| {
+        replaced(
+            text,
+            "start: exec python3",
+            "start: sleep 0.2; exec python3",
+        )
+    });
     let directory = catalogue.path().display().to_string();
     let duel = Duel::new("duel-two", &[("CRISOL_EXPLOITS_DIRECTORY", &directory)]);
     let mut validate = Replica::of_role("validate", &duel.stream, "r0", &[]);
@@ -321,17 +319,8 @@ fn a_second_worker_takes_requests_over_in_the_middle_of_their_wargames() {
 #[test]
 fn a_wargame_is_over_at_its_deadline_whether_it_is_fought_or_waits() {
     // An exploit that takes longer than anybody waits.
-    let catalogue = tempfile::tempdir().unwrap();
-    let slow = catalogue.path().join("slow");
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &slow);
-    let description = std::fs::read_to_string(slow.join("exploit.yaml")).unwrap();
-    let start = "start: exec python3";
-    assert!(description.contains(start));
-    std::fs::write(
-        slow.join("exploit.yaml"),
-        description.replace(start, "start: sleep 2; exec python3"),
-    )
-    .unwrap();
+    let catalogue =
+        altered(|text| replaced(text, "start: exec python3", "start: sleep 2; exec python3"));
     let duel = Duel::new(
         "duel-slow",
         &[
@@ -401,19 +390,11 @@ fn without_an_arena_people_decide_and_the_stream_goes_on() {
 
 #[test]
 fn without_registries_people_decide_and_nobody_blames_the_patch() {
-    let catalogue = tempfile::tempdir().unwrap();
-    let exploit = catalogue.path().join("package");
-    copy(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT),
-        &exploit,
-    );
-    let file = exploit.join("exploit.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
     let package = "ecosystem: pypi, package: tinystatic, vulnerable: 1.4.0, fixed: 2.0.1";
-    let text = text
-        .replace("source: app", package)
-        .replace("cwe: [CWE-22]", "cve: CVE-2098-0001");
-    std::fs::write(&file, text).unwrap();
+    let catalogue = altered(|text| {
+        let text = replaced(text, "source: app", package);
+        replaced(&text, "cwe: [CWE-22]", "cve: CVE-2098-0001")
+    });
     let duel = Duel::new(
         "duel-alone",
         &[
@@ -528,146 +509,27 @@ fn an_approval_that_a_comparison_contradicts_is_taken_back_and_too_many_end_appr
     }
 }
 
-/// The long form sends so many of each: `CRISOL_LONG=330 cargo test --test claims duel::evidence -- --nocapture`.
-#[test]
-fn evidence_is_the_number_of_distinct_trials_however_often_they_come() {
-    let each: usize = std::env::var("CRISOL_LONG")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(4);
-    // One attack and one check, so that a thousand wargames take minutes.
+/// Returns a catalogue of the exploit alone, with another description.
+pub(crate) fn altered(change: impl Fn(&str) -> String) -> TempDir {
     let catalogue = tempfile::tempdir().unwrap();
-    let small = catalogue.path().join("small");
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT), &small);
-    let vendor = small.join("app/vendor");
+    let exploit = catalogue.path().join("altered");
     copy(
-        &vendor.join("tinystatic-2.0.1"),
-        &vendor.join("tinystatic-2.0.2"),
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(EXPLOIT),
+        &exploit,
     );
-    let file = small.join("exploit.yaml");
+    let file = exploit.join("exploit.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let variants = text.split_once("  variants:\n").unwrap().1;
-    let variants = variants.split_once("  http:\n").unwrap().0;
-    let one = variants
-        .lines()
-        .find(|line| line.contains("sibling:"))
-        .unwrap();
-    let text = text
-        .replace(variants, &format!("{one}\n"))
-        .replace("pids: 32", "pids: 32, repeats: 2");
-    std::fs::write(&file, text).unwrap();
-    let duel = Duel::new(
-        "duel-trials",
-        &[
-            (
-                "CRISOL_EXPLOITS_DIRECTORY",
-                &catalogue.path().display().to_string(),
-            ),
-            ("AB_TESTING_ENABLED", "true"),
-            ("AB_TEST_RATE", "1"),
-        ],
-    );
-    let replicas = duel.replicas();
-    // Another digest, another repository, another event: the same move of the same package.
-    let bump = |version: &str, patch_id: &str, index: usize| {
-        let diff = format!(
-            "diff --git a/requirements.txt b/requirements.txt\nindex {index:07x}..{:07x} 100644\n--- a/requirements.txt\n\
-             +++ b/requirements.txt\n@@ -1 +1 @@\n-tinystatic==1.4.0\n+tinystatic=={version}\n",
-            index + 1
-        );
-        duel.send(
-            "patches",
-            "CVE-2098-0001",
-            &json!({
-                "patch_id": patch_id, "cve_id": "CVE-2098-0001", "diff_content": diff,
-                "repository": format!("example/{index}"),
-            }),
-        );
-    };
-    let versions = ["2.0.1", "2.0.2"];
-    let send = |round: &str| {
-        for nth in 0..each {
-            for version in versions {
-                // Every other one has the bytes of the one before.
-                bump(version, &format!("{round}-{version}-{nth}"), nth / 2);
-            }
-        }
-    };
-    let limit = LIMIT + Duration::from_secs(10) * each as u32;
-    let wait = |topic: &str, count: usize| {
-        let began = Instant::now();
-        while duel.events(topic).len() < count {
-            let there = duel.events(topic).len();
-            assert!(began.elapsed() < limit, "{topic}: {there} of {count}");
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    };
-    let own = || {
-        let listed = duel
-            .stream
-            .crisol(&["control", "get", "evidence", "--json"]);
-        let listed: Value = serde_json::from_str(&listed).unwrap();
-        listed["evidence"][0]["writers"]["r0"].clone()
-    };
-    bump("2.0.0", "wrong", 0);
-    send("tried");
-    wait("decisions", 2 * each);
-    let count = own();
-    assert_eq!(
-        (&count["agreed"], &count["n"]),
-        (&json!(2), &json!(3)),
-        "{count}"
-    );
-    // The same again from the beginning, and published.
-    let mut replay = crisol();
-    replay
-        .args(["replay", "--publish", "--yes", "--name", "again"])
-        .envs(duel.stream.environment("tool"));
-    let replayed = run(replay, b"", LIMIT);
-    // What is judged anew is asked for anew, so it differs from what was published.
-    assert_eq!(replayed.status.code(), Some(1), "{replayed:?}");
-    wait("wargames", 1 + 4 * each);
-    // Now the judge decides alone, and each is tried to compare.
-    duel.send(
-        "control",
-        "evidence.advisory.major.operator",
-        &json!({"agreed": 400, "n": 400, "source": "an operator's own count"}),
-    );
-    std::thread::sleep(Duration::from_secs(3));
-    send("compared");
-    wait("comparisons", 2 * each);
-    let count = own();
-    assert_eq!(
-        (&count["agreed"], &count["n"]),
-        (&json!(2), &json!(3)),
-        "{count}"
-    );
-    assert_eq!(count["trials"].as_array().unwrap().len(), 3, "{count}");
-    // The control: another version is another trial.
-    let tried = duel.events("comparisons").len();
-    std::fs::write(vendor.join("later"), "").unwrap();
-    copy(
-        &vendor.join("tinystatic-2.0.1"),
-        &vendor.join("tinystatic-2.0.3"),
-    );
-    bump("2.0.3", "another", 0);
-    wait("comparisons", tried + 1);
-    let began = Instant::now();
-    while own()["n"] != 4 {
-        assert!(began.elapsed() < LIMIT, "{}", own());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    println!(
-        "{} wargames of {} events and a replay: 3 distinct trials",
-        duel.events("wargames").len(),
-        4 * each + 2
-    );
-    for replica in replicas {
-        replica.stop();
-    }
+    std::fs::write(file, change(&text)).unwrap();
+    catalogue
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Returns a text with something that it has replaced.
+pub(crate) fn replaced(text: &str, is: &str, with: &str) -> String {
+    assert!(text.contains(is), "{is}");
+    text.replace(is, with)
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -43,5 +43,6 @@ mod replay;
 mod schemas;
 mod service;
 mod topics;
+mod trials;
 mod wargame;
 mod zombie;

@@ -69,6 +69,16 @@ fn file_server() -> (Exploit, String) {
     (exploit, service)
 }
 
+/// Copies files of the file server's exploit to a directory.
+fn take(files: &[&str], to: &Path) {
+    let from = catalogue().join("range/path-traversal");
+    for below in files {
+        let to = to.join(below);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from.join(below), to).unwrap();
+    }
+}
+
 /// Returns a patch of the file server that puts lines before it looks at a path.
 fn with_lines(service: &str, lines: &str) -> String {
     const LOOKS: &str = "        name = os.path.join(";
@@ -149,12 +159,7 @@ fn the_catalogue_covers_the_classes_and_every_exploit_can_be_admitted() {
 fn requests_that_are_written_down_are_sent_as_they_are_and_judged_outside() {
     let ring = Ring::new();
     let directory = tempfile::tempdir().unwrap();
-    let files = catalogue().join("range/path-traversal");
-    for below in ["service/server.py", "fix.diff"] {
-        let to = directory.path().join(below);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(files.join(below), to).unwrap();
-    }
+    take(&["service/server.py", "fix.diff"], directory.path());
     let text = r#"
 schema: crisol.exploit/v1
 id: declared
@@ -459,16 +464,9 @@ fn a_catalogue_that_only_its_owner_can_read_is_no_obstacle() {
 fn mutants_of_a_right_patch_show_which_variant_is_missing() {
     let scratch = tempfile::tempdir().unwrap();
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let files = catalogue().join("range/path-traversal");
-    for below in [
-        "service/server.py",
-        "fix.diff",
-        "wrong/looks-before-decoding.diff",
-    ] {
-        let to = scratch.path().join("exploits/files").join(below);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(files.join(below), to).unwrap();
-    }
+    let wrong = "wrong/looks-before-decoding.diff";
+    let own = scratch.path().join("exploits/files");
+    take(&["service/server.py", "fix.diff", wrong], &own);
     let text = r#"
 schema: crisol.exploit/v1
 id: files
@@ -488,7 +486,7 @@ benign:
   - id: serves
     http: [{method: GET, path: /docs/a.txt, matchers: [{type: word, part: body, words: [PUBLIC]}]}]
 "#;
-    fs::write(scratch.path().join("exploits/files/exploit.yaml"), text).unwrap();
+    fs::write(own.join("exploit.yaml"), text).unwrap();
     let setting = |name: &str, below: &str| {
         let path = scratch.path().join(below);
         ["--set".to_owned(), format!("{name}={}", path.display())]
